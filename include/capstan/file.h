@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Files: open, list I/O, size, durability.
+ *
+ * List I/O is the primitive: a request carries any number of runs, each a
+ * vector of equal blocks in the file and in memory; a plain read is a list of
+ * one. Data moves between servers and the caller's memory with no copy between.
+ *
+ * Units    bytes.
+ * Threads  as the session.
+ * Failure  as the session. A read beyond the end of the file is short, not an
+ *          error. A write that fails has written nothing that it promises.
+ */
+#ifndef CAPSTAN_FILE_H
+#define CAPSTAN_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <capstan/session.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct capstan_file;
+struct capstan_request;
+
+enum capstan_open_flags {
+    CAPSTAN_OPEN_READ = 1,
+    CAPSTAN_OPEN_WRITE = 2,
+    CAPSTAN_OPEN_CREATE = 4,
+    CAPSTAN_OPEN_EXCL = 8,     /* with CREATE: fail if it exists */
+    CAPSTAN_OPEN_TRUNCATE = 16 /* with WRITE: to size 0 */
+};
+
+/* How a new file is laid out; 0 means the cluster's default. */
+struct capstan_layout {
+    uint32_t stripe_size; /* bytes; a multiple of 4096 */
+    uint16_t width;       /* targets; more than there are: all of them */
+    uint32_t mode;        /* permission bits; 0: 0644 */
+};
+
+/** `count` blocks of `length` bytes; block i is at offset + i * stride in the
+ *  file and at (char *)memory + i * mem_stride in memory. */
+struct capstan_run {
+    uint64_t offset;
+    uint64_t length;
+    uint64_t stride;
+    uint64_t count;
+    void *memory;
+    int64_t mem_stride;
+};
+
+/**
+ * Open a file.
+ *
+ * @param layout  for CREATE; NULL: the defaults.
+ * @return 0, -ENOENT, -EEXIST, -EISDIR, -ENOTDIR, -ENAMETOOLONG, -EINVAL
+ *         (flags, layout), -ETIMEDOUT (a server cannot be reached), -ENOMEM.
+ */
+int capstan_file_open(struct capstan_session *session, const char *path,
+                      unsigned flags, const struct capstan_layout *layout,
+                      struct capstan_file **file_out);
+
+/** Close; waits for requests under way. *file_p becomes NULL.
+ *  @return 0, or the code of the durability step of a written file. */
+int capstan_file_close(struct capstan_file **file_p);
+
+/**
+ * Read or write runs and wait.
+ *
+ * @param done_out  read: bytes that lie below the end of the file, counted in
+ *                  list order up to the first that does not; write: all bytes.
+ * @return 0, -EBADF (not opened for it), -EIO, -ENOSPC, -EFBIG, -ETIMEDOUT,
+ *         -ESTALE (the file was removed).
+ */
+int capstan_file_readv(struct capstan_file *file,
+                       const struct capstan_run *runs, size_t nruns,
+                       uint64_t *done_out);
+int capstan_file_writev(struct capstan_file *file,
+                        const struct capstan_run *runs, size_t nruns,
+                        uint64_t *done_out);
+
+/** One contiguous extent. @return as capstan_file_readv(). */
+int capstan_file_read(struct capstan_file *file, uint64_t offset, void *memory,
+                      size_t length, size_t *done_out);
+int capstan_file_write(struct capstan_file *file, uint64_t offset,
+                       const void *memory, size_t length, size_t *done_out);
+
+/**
+ * Start a read or write of runs. The runs are copied; the memory is borrowed
+ * until the request has ended.
+ *
+ * @param request_out  set on success only; ended by capstan_request_wait() or
+ *                     by capstan_request_test() when it says done.
+ */
+int capstan_file_readv_start(struct capstan_file *file,
+                             const struct capstan_run *runs, size_t nruns,
+                             struct capstan_request **request_out);
+int capstan_file_writev_start(struct capstan_file *file,
+                              const struct capstan_run *runs, size_t nruns,
+                              struct capstan_request **request_out);
+
+/**
+ * Has it ended? Moves the session on. When *done_out is true the request is
+ * over, *request_p is NULL, *bytes_out is set if the return value is 0.
+ *
+ * @return 0 (also: not yet), or the request's error; then *done_out is true.
+ */
+int capstan_request_test(struct capstan_request **request_p, bool *done_out,
+                         uint64_t *bytes_out);
+
+/** Wait for it, at most the session's timeout. *request_p becomes NULL. */
+int capstan_request_wait(struct capstan_request **request_p,
+                         uint64_t *bytes_out);
+
+/** The file's size now. */
+int capstan_file_size(struct capstan_file *file, uint64_t *size_out);
+
+/** Make the file exactly `size` bytes long; new bytes read as zeros. */
+int capstan_file_truncate(struct capstan_file *file, uint64_t size);
+
+/** Everything written to the file before, by anyone, is durable when this
+ *  returns 0. */
+int capstan_file_sync(struct capstan_file *file);
+
+/* Where a file's stripes lie, for placement of aggregators and file realms. */
+struct capstan_file_layout {
+    uint32_t stripe_size;
+    uint16_t width;        /* columns; stripe s is on targets[s % width] */
+    bool is_striped;       /* false: all bytes so far are on targets[0] */
+    const uint16_t *targets;
+};
+
+/** The layout as last seen; borrows the file. */
+void capstan_file_layout(const struct capstan_file *file,
+                         struct capstan_file_layout *layout_out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

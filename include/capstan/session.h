@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A session: one client's connection to a cluster. Everything starts here.
+ *
+ *     struct capstan_options options = CAPSTAN_OPTIONS_INIT;
+ *     struct capstan_session *session;
+ *     struct capstan_file *file;
+ *     size_t done;
+ *
+ *     if (capstan_session_open(&options, &session) != 0)
+ *         ...
+ *     if (capstan_file_open(session, "/dataset/shard-0007",
+ *                           CAPSTAN_OPEN_READ, NULL, &file) != 0)
+ *         puts(capstan_session_error(session));
+ *     capstan_file_read(file, 0, buffer, sizeof(buffer), &done);
+ *     capstan_file_close(&file);
+ *     capstan_session_close(&session);
+ *
+ * Units    bytes, milliseconds.
+ * Threads  a session and all that came from it belong to one thread at a time;
+ *          the caller serialises. No thread is started: requests move on inside
+ *          calls that wait and inside capstan_session_progress().
+ * Failure  calls return 0 or a negative code (capstan/error.h) and leave
+ *          outputs unmodified; capstan_session_error() says more. No call waits
+ *          beyond the session's timeout.
+ */
+#ifndef CAPSTAN_SESSION_H
+#define CAPSTAN_SESSION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <capstan/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct capstan_session;
+
+struct capstan_options {
+    /* Cluster file; NULL: CAPSTAN_CLUSTER, else ~/.capstan/cluster.yaml,
+     * else /etc/capstan/cluster.yaml. */
+    const char *cluster_file;
+    /* Longest time for one request, retries included; 0: CAPSTAN_TIMEOUT_MS,
+     * else 30000. */
+    uint32_t timeout_ms;
+};
+
+#define CAPSTAN_OPTIONS_INIT {NULL, 0}
+
+/**
+ * Open a session. Reads the cluster file and opens a fabric endpoint; servers
+ * are connected when first used.
+ *
+ * @param session_out  set on success only; ended with capstan_session_close().
+ * @return 0, -ENOENT (no cluster file), -EINVAL (malformed: the log names line
+ *         and field), -ENODATA (fabric provider not here), -ENOMEM.
+ */
+int capstan_session_open(const struct capstan_options *options,
+                         struct capstan_session **session_out);
+
+/** Why the last capstan_session_open() of this thread failed: file, line, cause.
+ *  Static storage of the thread. */
+const char *capstan_open_error(void);
+
+/** Close files' and the session's resources; *session_p becomes NULL. */
+void capstan_session_close(struct capstan_session **session_p);
+
+/** The text of the last call that failed: object and cause. Never NULL. */
+const char *capstan_session_error(const struct capstan_session *session);
+
+/** Move requests on without blocking. @return events handled, 0 if idle. */
+int capstan_session_progress(struct capstan_session *session);
+
+/** Change the longest time for requests started from now on. */
+void capstan_session_set_timeout(struct capstan_session *session,
+                                 uint32_t timeout_ms);
+
+/* What this session has done so far, for reports. */
+struct capstan_session_stats {
+    uint64_t requests;       /* calls sent to servers, retries not counted */
+    uint64_t retries;        /* requests sent again */
+    uint64_t bytes_read;     /* payload that came from servers */
+    uint64_t bytes_written;  /* payload that went to servers */
+};
+void capstan_session_stats(const struct capstan_session *session,
+                           struct capstan_session_stats *stats_out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

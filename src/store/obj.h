@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Objects: the part of each file that one target holds, named by inode number.
+ * One ops table, real (obj_uring: files on the device's file system through
+ * io_uring) or simulated (obj_mem: memory that forgets what was not synced).
+ *
+ * The happy path: obj_submit() queues operations; obj_poll() hands the queue
+ * to the device in one batch, reaps what has ended and calls back.
+ *
+ * An object springs into being when first written and reads as zeros below its
+ * size where nothing was written; an object that does not exist has size 0.
+ *
+ * Possible failure modes are those of the device: -ENOSPC, -EIO, -EROFS,
+ * -EFBIG. They concern one operation; the store lives on.
+ *
+ * Units    bytes. Offsets and lengths need no alignment.
+ * Threads  one owner thread a store. Callbacks run in obj_poll() only.
+ * Failure  obj_submit() cannot fail; every operation's callback runs once.
+ */
+#ifndef CAPSTAN_STORE_OBJ_H
+#define CAPSTAN_STORE_OBJ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct obj_store;
+struct obj_io;
+
+enum obj_verb {
+    OBJ_READ,     /* result: bytes read; short only at the object's end */
+    OBJ_WRITE,    /* result: bytes written, always all of them */
+    OBJ_STAT,     /* size_out and mtime_ns_out; size 0 if there is none */
+    OBJ_TRUNCATE, /* to `offset` bytes, shorter or longer */
+    OBJ_SYNC,     /* what was written before is durable when this ends */
+    OBJ_DESTROY,  /* free it; no error if there is none */
+};
+
+/** The end of an operation: io->result is bytes or a negative code. */
+typedef void obj_done_fn(struct obj_io *io);
+
+/** One operation on one extent. Belongs to the caller until done() runs. */
+struct obj_io {
+    enum obj_verb verb;
+    uint64_t ino;
+    uint64_t offset;
+    size_t length;
+    void *memory; /* READ, WRITE: best inside the registered pool */
+    obj_done_fn *done;
+    int64_t result;
+    uint64_t size_out;     /* STAT */
+    uint64_t mtime_ns_out; /* STAT */
+    struct obj_io *next;   /* the store's */
+    void *driver[6];       /* the store's */
+};
+
+struct obj_config {
+    const char *directory; /* obj_uring: an existing directory */
+    unsigned queue_depth;  /* operations at the device at once */
+    void *pool;            /* obj_uring: memory to register, or NULL */
+    size_t pool_size;
+    void *disk; /* obj_mem: the struct obj_mem_disk */
+};
+
+struct obj_driver {
+    const char *name;
+    int (*open)(const struct obj_config *config, struct obj_store **store_out);
+    void (*close)(struct obj_store *store);
+    void (*submit)(struct obj_store *store, struct obj_io *io);
+    int (*poll)(struct obj_store *store);
+    unsigned (*pending)(const struct obj_store *store);
+    int (*wait_fd)(struct obj_store *store);
+    int (*space)(struct obj_store *store, uint64_t *total_out,
+                 uint64_t *free_out);
+};
+
+/* Drivers embed this first. */
+struct obj_store {
+    const struct obj_driver *driver;
+};
+
+extern const struct obj_driver obj_uring;
+extern const struct obj_driver obj_mem;
+
+/**
+ * Open the objects of a target.
+ *
+ * @return 0, -ENOENT/-EACCES/-EROFS (directory; logged), -ENOSYS (no
+ *         io_uring here), -ENOMEM.
+ */
+static inline int obj_open(const struct obj_driver *driver,
+                           const struct obj_config *config,
+                           struct obj_store **store_out)
+{
+    return driver->open(config, store_out);
+}
+
+/** Close; waits for the device to end what is under way (callbacks run). */
+static inline void obj_close(struct obj_store *store)
+{
+    store->driver->close(store);
+}
+
+/** Queue one operation. Operations may end in any order. */
+static inline void obj_submit(struct obj_store *store, struct obj_io *io)
+{
+    store->driver->submit(store, io);
+}
+
+/** Submit and reap without blocking. @return operations ended. */
+static inline int obj_poll(struct obj_store *store)
+{
+    return store->driver->poll(store);
+}
+
+/** Operations queued or at the device. */
+static inline unsigned obj_pending(const struct obj_store *store)
+{
+    return store->driver->pending(store);
+}
+
+/** A descriptor that becomes readable when something ended, or -1. */
+static inline int obj_wait_fd(struct obj_store *store)
+{
+    return store->driver->wait_fd(store);
+}
+
+/** Bytes of the device below: total and free. @return 0 or -errno. */
+static inline int obj_space(struct obj_store *store, uint64_t *total_out,
+                            uint64_t *free_out)
+{
+    return store->driver->space(store, total_out, free_out);
+}
+
+/*
+ * The simulated device: outlives the stores opened on it, so that a test can
+ * crash a server and start it again. A crash undoes, from a seed, any subset of
+ * the writes since the last sync when power is lost, and none when a process
+ * is killed.
+ */
+struct obj_mem_disk;
+
+int obj_mem_disk_create(uint64_t capacity, struct obj_mem_disk **disk_out);
+void obj_mem_disk_destroy(struct obj_mem_disk **disk_p);
+
+/** Lose power: a seeded subset of unsynced writes is undone, some torn. */
+void obj_mem_disk_power_loss(struct obj_mem_disk *disk, uint64_t seed);
+
+/** Let n more operations succeed, then fail one with -code; -1: off. */
+void obj_mem_disk_fault(struct obj_mem_disk *disk, int n, int code);
+
+#endif
