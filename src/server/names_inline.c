@@ -3,6 +3,7 @@
  * The metadata executor without a thread: a batch runs and completes inside
  * poll(). For the simulated cluster, where one thread moves everything.
  */
+#include "base/err.h"
 #include "base/mem.h"
 #include "server/names_batch.h"
 

@@ -15,6 +15,7 @@
  * queue, or the thread. The batch belongs to the thread from its start to its
  * join.
  */
+#include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/names_batch.h"
@@ -65,9 +66,9 @@ static void give_back(struct threaded_exec *self, struct names_queue *batch)
     self->commits = self->batch.commits;
     self->unsynced = self->batch.unsynced;
     pthread_mutex_unlock(&self->mutex);
-    atomic_store(&self->has_ended, true);
     written = write(self->event_fd, &one, sizeof(one));
     (void)written; /* a full counter is readable too */
+    atomic_store(&self->has_ended, true); /* after: who sees it can read */
 }
 
 static void *thread_main(void *arg)
@@ -169,7 +170,7 @@ static int threaded_poll(struct names_exec *exec)
     if (!atomic_exchange(&self->has_ended, false))
         return 0;
     got = read(self->event_fd, &count, sizeof(count));
-    (void)got; /* nothing there yet: it will be, and wake us once in vain */
+    (void)got; /* the poll before may have read for two batches */
     names_queue_init(&ended);
     pthread_mutex_lock(&self->mutex);
     names_queue_move(&self->ended, &ended, UINT32_MAX);
