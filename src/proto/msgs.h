@@ -4,7 +4,7 @@
  * decoders and names of proto.h. doc/wire-protocol.md says the rules in prose.
  *
  * Field kinds: U8 U16 U32 U64 (little-endian); INODE (record of an inode, see
- * proto_inode.c); BYTES(field, limit): u32 length, then as many bytes, at most
+ * * inode_wire.h); BYTES(field, limit): u32 length, then as many bytes, at most
  * `limit`. Fields are encoded in order without padding.
  *
  * A message is added at the end of the table; a field is never removed or

@@ -25,6 +25,7 @@
 #ifndef CAPSTAN_RPC_CLUSTER_H
 #define CAPSTAN_RPC_CLUSTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,7 @@ struct cluster_target {
     uint16_t id;
     char *service;
     char *directory;
+    bool is_buffered; /* through the page cache, not O_DIRECT */
     const struct cluster_server *server; /* set when loaded */
 };
 
