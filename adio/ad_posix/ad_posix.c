@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The driver for any mounted file system: a file is a descriptor, list I/O is
+ * preadv and pwritev over the runs in order (posix_io.c).
+ *
+ * An io is moved on by test() alone, a slice at a time, so that a rank which
+ * reads also sends, receives and steps its other operations in between.
+ *
+ * Possible failure modes: every text names the path, the call and, for a
+ * transfer, the offset it had reached. Byte-range locks are open-file-
+ * description locks: they belong to the descriptor, so two files opened by one
+ * process exclude each other as two processes do.
+ */
+#include "adio/ad_posix/posix_io.h"
+#include "adio/common/adio.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SLICE_BYTES (4u << 20) /* moved by one call of test() */
+#define MODE_DEFAULT 0644
+
+struct adio_io {
+    struct posix_io io;
+};
+
+struct posix_file {
+    int fd;
+};
+
+static int fd_of(const struct adio_file *file)
+{
+    return ((const struct posix_file *)file->driver_data)->fd;
+}
+
+static int open_flags(unsigned flags)
+{
+    int how = O_CLOEXEC;
+
+    if ((flags & ADIO_READ) && (flags & ADIO_WRITE))
+        how |= O_RDWR;
+    else
+        how |= (flags & ADIO_WRITE) ? O_WRONLY : O_RDONLY;
+    if (flags & ADIO_CREATE)
+        how |= O_CREAT;
+    if (flags & ADIO_EXCL)
+        how |= O_EXCL;
+    return how;
+}
+
+static int posix_open(struct adio_file *file, const char *path, unsigned flags,
+                      const struct adio_create *create,
+                      struct adio_error *error)
+{
+    mode_t mode = create != NULL && create->mode != 0 ? create->mode
+                                                      : MODE_DEFAULT;
+    struct posix_file *posix = mem_calloc(1, sizeof(*posix));
+    int rc;
+
+    if (posix == NULL) {
+        adio_error_set(error, -ENOMEM, "%s: open", path);
+        return -ENOMEM;
+    }
+    posix->fd = open(path, open_flags(flags), mode);
+    if (posix->fd < 0) {
+        rc = -errno;
+        adio_error_set(error, rc, "%s: open", path);
+        free(posix);
+        return rc;
+    }
+    file->driver_data = posix;
+    return 0;
+}
+
+static int posix_close(struct adio_file *file, struct adio_error *error)
+{
+    int fd = fd_of(file);
+    int rc = 0;
+
+    free(file->driver_data);
+    file->driver_data = NULL;
+    if (close(fd) != 0) {
+        rc = -errno;
+        adio_error_set(error, rc, "%s: close", file->path);
+    }
+    return rc;
+}
+
+static int posix_delete(const char *path, struct adio_error *error)
+{
+    int rc;
+
+    if (unlink(path) == 0)
+        return 0;
+    rc = -errno;
+    adio_error_set(error, rc, "%s: delete", path);
+    return rc;
+}
+
+static int posix_get_size(struct adio_file *file, uint64_t *size_out,
+                          struct adio_error *error)
+{
+    struct stat st;
+    int rc;
+
+    if (fstat(fd_of(file), &st) != 0) {
+        rc = -errno;
+        adio_error_set(error, rc, "%s: size", file->path);
+        return rc;
+    }
+    *size_out = (uint64_t)st.st_size;
+    return 0;
+}
+
+static int posix_resize(struct adio_file *file, uint64_t size,
+                        struct adio_error *error)
+{
+    int rc;
+
+    if (ftruncate(fd_of(file), (off_t)size) == 0)
+        return 0;
+    rc = -errno;
+    adio_error_set(error, rc, "%s: resize to %" PRIu64, file->path, size);
+    return rc;
+}
+
+static int posix_flush(struct adio_file *file, struct adio_error *error)
+{
+    int rc;
+
+    if (fdatasync(fd_of(file)) == 0)
+        return 0;
+    rc = -errno;
+    adio_error_set(error, rc, "%s: sync", file->path);
+    return rc;
+}
+
+static int start_io(struct adio_file *file, bool is_write,
+                    const struct run *runs, size_t nruns,
+                    struct adio_io **io_out, struct adio_error *error)
+{
+    struct adio_io *io = mem_calloc(1, sizeof(*io));
+
+    if (io == NULL) {
+        adio_error_set(error, -ENOMEM, "%s: %s", file->path,
+                       is_write ? "write" : "read");
+        return -ENOMEM;
+    }
+    posix_io_start(&io->io, fd_of(file), is_write, runs, nruns);
+    *io_out = io;
+    return 0;
+}
+
+static int posix_ireadlist(struct adio_file *file, const struct run *runs,
+                           size_t nruns, struct adio_io **io_out,
+                           struct adio_error *error)
+{
+    return start_io(file, false, runs, nruns, io_out, error);
+}
+
+static int posix_iwritelist(struct adio_file *file, const struct run *runs,
+                            size_t nruns, struct adio_io **io_out,
+                            struct adio_error *error)
+{
+    return start_io(file, true, runs, nruns, io_out, error);
+}
+
+static int posix_test(struct adio_file *file, struct adio_io **io_p,
+                      bool *done_out, uint64_t *bytes_out,
+                      struct adio_error *error)
+{
+    struct posix_io *io = &(*io_p)->io;
+    int rc = posix_io_move(io, SLICE_BYTES, done_out);
+
+    if (!*done_out)
+        return 0;
+    if (rc != 0) {
+        const struct run *run = &io->runs[io->at.run];
+
+        adio_error_set(error, rc, "%s: %s at %" PRIu64, file->path,
+                       io->is_write ? "write" : "read",
+                       run->offset + io->at.block * run->stride +
+                           io->at.within);
+    }
+    *bytes_out = io->bytes;
+    free(*io_p);
+    *io_p = NULL;
+    return rc;
+}
+
+static int change_lock(struct adio_file *file, short type, uint64_t offset,
+                       uint64_t length, struct adio_error *error)
+{
+    struct flock range = {
+        .l_type = type,
+        .l_whence = SEEK_SET,
+        .l_start = (off_t)offset,
+        .l_len = (off_t)length,
+    };
+    int rc;
+
+    if (length == 0) /* fcntl would take the rest of the file */
+        return 0;
+    do
+        rc = fcntl(fd_of(file), F_OFD_SETLKW, &range) == 0 ? 0 : -errno;
+    while (rc == -EINTR);
+    if (rc != 0)
+        adio_error_set(error, rc, "%s: %s at %" PRIu64, file->path,
+                       type == F_UNLCK ? "unlock" : "lock", offset);
+    return rc;
+}
+
+static int posix_lock(struct adio_file *file, uint64_t offset, uint64_t length,
+                      bool is_shared, struct adio_error *error)
+{
+    return change_lock(file, is_shared ? F_RDLCK : F_WRLCK, offset, length,
+                       error);
+}
+
+static int posix_unlock(struct adio_file *file, uint64_t offset,
+                        uint64_t length, struct adio_error *error)
+{
+    return change_lock(file, F_UNLCK, offset, length, error);
+}
+
+const struct adio_driver *ad_posix(void)
+{
+    static struct adio_driver driver = {
+        .name = "posix",
+        .features = ADIO_FEATURE_LIST_IO | ADIO_FEATURE_LOCKS,
+        .open = posix_open,
+        .close = posix_close,
+        .delete = posix_delete,
+        .get_size = posix_get_size,
+        .resize = posix_resize,
+        .flush = posix_flush,
+        .ireadlist = posix_ireadlist,
+        .iwritelist = posix_iwritelist,
+        .test = posix_test,
+        .lock = posix_lock,
+        .unlock = posix_unlock,
+    };
+    static bool is_complete;
+
+    if (!is_complete) {
+        adio_driver_complete(&driver);
+        is_complete = true;
+    }
+    return &driver;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Blocks that touch in the file, whatever run they come from, go into one
+ * system call of up to IOV_PIECES pieces:
+ *
+ *   1. gather() walks from the cursor while the next block begins where the
+ *      last one ended;
+ *   2. preadv or pwritev moves them;
+ *   3. the cursor advances by what was really moved, so a short transfer is
+ *      resumed by simply going on.
+ *
+ * Possible failure modes: a read of 0 bytes is the end of the file: blocks at
+ * or after it are skipped and not counted, blocks before it (a list need not be
+ * in order) are still read. EINTR is repeated. A write that moves nothing
+ * without an errno is -EIO. Everything else is the errno.
+ */
+#include "adio/ad_posix/posix_io.h"
+
+#include <errno.h>
+#include <sys/uio.h>
+
+#define IOV_PIECES 256
+
+struct batch {
+    struct iovec iov[IOV_PIECES];
+    int niov;
+    uint64_t offset;
+    uint64_t bytes;
+};
+
+void posix_io_start(struct posix_io *io, int fd, bool is_write,
+                    const struct run *runs, size_t nruns)
+{
+    *io = (struct posix_io){
+        .fd = fd,
+        .is_write = is_write,
+        .runs = runs,
+        .nruns = nruns,
+        .end = UINT64_MAX,
+    };
+}
+
+static void next_block(const struct posix_io *io, struct posix_cursor *at)
+{
+    at->within = 0;
+    if (++at->block == io->runs[at->run].count) {
+        at->block = 0;
+        at->run++;
+    }
+}
+
+static uint64_t file_offset(const struct posix_io *io,
+                            const struct posix_cursor *at)
+{
+    const struct run *run = &io->runs[at->run];
+
+    return run->offset + at->block * run->stride + at->within;
+}
+
+static void *memory(const struct posix_io *io, const struct posix_cursor *at)
+{
+    const struct run *run = &io->runs[at->run];
+    int64_t disp = (int64_t)at->block * run->mem_stride;
+
+    return (void *)(uintptr_t)(run->mem + (uint64_t)disp + at->within);
+}
+
+/* Move the cursor to a block that holds bytes. @return false: none left. */
+static bool settle(const struct posix_io *io, struct posix_cursor *at)
+{
+    while (at->run < io->nruns) {
+        if (io->runs[at->run].length != 0 && file_offset(io, at) < io->end)
+            return true;
+        at->run++; /* offsets within a run never fall: skip the rest of it */
+        at->block = at->within = 0;
+    }
+    return false;
+}
+
+static void gather(const struct posix_io *io, uint64_t limit,
+                   struct batch *batch)
+{
+    struct posix_cursor at = io->at;
+
+    batch->niov = 0;
+    batch->bytes = 0;
+    batch->offset = file_offset(io, &at);
+    while (batch->niov < IOV_PIECES && batch->bytes < limit &&
+           settle(io, &at) && file_offset(io, &at) == batch->offset + batch->bytes) {
+        uint64_t length = io->runs[at.run].length - at.within;
+
+        if (length > limit - batch->bytes)
+            length = limit - batch->bytes;
+        batch->iov[batch->niov++] =
+            (struct iovec){.iov_base = memory(io, &at), .iov_len = length};
+        batch->bytes += length;
+        next_block(io, &at);
+    }
+}
+
+static void advance(struct posix_io *io, uint64_t bytes)
+{
+    io->bytes += bytes;
+    while (bytes > 0) {
+        uint64_t left = io->runs[io->at.run].length - io->at.within;
+
+        if (bytes < left) {
+            io->at.within += bytes;
+            return;
+        }
+        bytes -= left;
+        next_block(io, &io->at);
+        settle(io, &io->at); /* over runs of length 0, as gather() went */
+    }
+}
+
+static int move_batch(struct posix_io *io, const struct batch *batch,
+                      uint64_t *moved_out)
+{
+    ssize_t n;
+
+    do {
+        if (io->is_write)
+            n = pwritev(io->fd, batch->iov, batch->niov, (off_t)batch->offset);
+        else
+            n = preadv(io->fd, batch->iov, batch->niov, (off_t)batch->offset);
+    } while (n < 0 && errno == EINTR);
+    *moved_out = n > 0 ? (uint64_t)n : 0;
+    if (n < 0)
+        return -errno;
+    return n == 0 && io->is_write ? -EIO : 0;
+}
+
+int posix_io_move(struct posix_io *io, uint64_t slice, bool *done_out)
+{
+    struct batch batch;
+    uint64_t moved;
+    int rc;
+
+    *done_out = true;
+    while (settle(io, &io->at)) {
+        if (slice == 0) {
+            *done_out = false;
+            return 0;
+        }
+        gather(io, slice, &batch);
+        rc = move_batch(io, &batch, &moved);
+        if (rc != 0)
+            return rc;
+        if (moved == 0)
+            io->end = batch.offset;
+        advance(io, moved);
+        slice -= moved;
+    }
+    return 0;
+}

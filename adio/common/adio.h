@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * ADIO: the file as the MPI-IO engine sees it, and the table that a storage
+ * driver fills. After ROMIO's ADIO (Thakur, Gropp, Lusk, "An abstract-device
+ * interface for implementing portable parallel-I/O interfaces", 1996), with
+ * list I/O, not contiguous I/O, as the primitive.
+ *
+ * Layers: src/mpiio turns Open MPI's calls into calls on struct adio_file;
+ * view.h and access.h turn (view, memory type, count) into runs; coll.h
+ * carries runs out together with the other ranks, and the independent calls
+ * give them to the driver as they are.
+ *
+ * Units    bytes everywhere; offsets in etypes exist above access.h only.
+ * Threads  a file belongs to one thread at a time; the face serialises.
+ * Failure  0 or a negative code; the text is in struct adio_error.
+ */
+#ifndef CAPSTAN_ADIO_H
+#define CAPSTAN_ADIO_H
+
+#include "base/run.h"
+
+#include <mpi.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ADIO_ERROR_TEXT_MAX 512
+
+struct adio_file;
+struct adio_io;
+
+/* Why something failed: travels between ranks as it is. */
+struct adio_error {
+    int32_t code; /* 0, or a negative errno */
+    char text[ADIO_ERROR_TEXT_MAX];
+};
+
+/** Fill an error: "<path>: <what>: <cause of code>". */
+void adio_error_set(struct adio_error *error, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+enum adio_open_flags {
+    ADIO_READ = 1,
+    ADIO_WRITE = 2,
+    ADIO_CREATE = 4,
+    ADIO_EXCL = 8,
+};
+
+enum adio_feature {
+    ADIO_FEATURE_LIST_IO = 1,      /* a list costs what its bytes cost: no data
+                                      sieving, direct strategy worth while */
+    ADIO_FEATURE_LOCKS = 2,        /* byte-range locks */
+    ADIO_FEATURE_SHARED_POINTER = 4 /* fetch-and-add counter at the owner */
+};
+
+/* Where bytes lie: for file realms. stripe_size 0: no preference. */
+struct adio_layout {
+    uint32_t stripe_size;
+    uint32_t width; /* stripe s is on device s % width */
+};
+
+/* What the engine wants of a new file; 0: the driver's default. */
+struct adio_create {
+    uint32_t mode;            /* permission bits; 0: 0644 */
+    uint32_t striping_unit;   /* hint */
+    uint32_t striping_factor; /* hint */
+};
+
+/**
+ * A storage driver. Every slot is filled: adio_driver_complete() puts a generic
+ * default (-ENOTSUP, or built from the others) where a driver leaves NULL.
+ *
+ * Calls are local to the calling rank; opening collectively (create on one
+ * rank, then open on all) is adio_open()'s work.
+ */
+struct adio_driver {
+    const char *name;
+    unsigned features; /* enum adio_feature */
+
+    /** Open path (prefix already removed); sets file->driver_data. */
+    int (*open)(struct adio_file *file, const char *path, unsigned flags,
+                const struct adio_create *create, struct adio_error *error);
+    int (*close)(struct adio_file *file, struct adio_error *error);
+    /** Remove a path. No file is needed. */
+    int (*delete)(const char *path, struct adio_error *error);
+    int (*get_size)(struct adio_file *file, uint64_t *size_out,
+                    struct adio_error *error);
+    int (*resize)(struct adio_file *file, uint64_t size,
+                  struct adio_error *error);
+    int (*flush)(struct adio_file *file, struct adio_error *error);
+    void (*layout)(struct adio_file *file, struct adio_layout *layout_out);
+
+    /**
+     * Start to read or write runs; run.mem is an address. The runs and the
+     * memory are borrowed until test() says done. A read beyond the end of the
+     * file is short: bytes counts those below the end, in list order.
+     */
+    int (*ireadlist)(struct adio_file *file, const struct run *runs,
+                     size_t nruns, struct adio_io **io_out,
+                     struct adio_error *error);
+    int (*iwritelist)(struct adio_file *file, const struct run *runs,
+                      size_t nruns, struct adio_io **io_out,
+                      struct adio_error *error);
+    /**
+     * Move on; when *done_out is true the io is over and freed, *io_p is NULL,
+     * *bytes_out is what was really moved, and the return value is its end.
+     */
+    int (*test)(struct adio_file *file, struct adio_io **io_p, bool *done_out,
+                uint64_t *bytes_out, struct adio_error *error);
+    /** As ireadlist/iwritelist then test until done; generic default. */
+    int (*readlist)(struct adio_file *file, const struct run *runs,
+                    size_t nruns, uint64_t *bytes_out,
+                    struct adio_error *error);
+    int (*writelist)(struct adio_file *file, const struct run *runs,
+                     size_t nruns, uint64_t *bytes_out,
+                     struct adio_error *error);
+    /** Wait a little for something to move on; default: yields the core. */
+    void (*idle)(struct adio_file *file);
+
+    /** Byte-range lock and unlock; default -ENOTSUP. */
+    int (*lock)(struct adio_file *file, uint64_t offset, uint64_t length,
+                bool is_shared, struct adio_error *error);
+    int (*unlock)(struct adio_file *file, uint64_t offset, uint64_t length,
+                  struct adio_error *error);
+    /** Shared pointer: add and return the value before; default -ENOTSUP. */
+    int (*fetch_add)(struct adio_file *file, int64_t add, int64_t *before_out,
+                     struct adio_error *error);
+};
+
+/** Fill a driver's empty slots with the generic ones. */
+void adio_driver_complete(struct adio_driver *driver);
+
+/** The drivers, each completed at first use. */
+const struct adio_driver *ad_capstan(void);
+const struct adio_driver *ad_posix(void);
+const struct adio_driver *ad_null(void);
+
+/* Hints: what is in force; hints.h parses and prints them. */
+enum adio_toggle { ADIO_AUTOMATIC, ADIO_ENABLE, ADIO_DISABLE };
+enum adio_strategy {
+    ADIO_STRATEGY_AUTOMATIC,
+    ADIO_STRATEGY_SHARE,
+    ADIO_STRATEGY_DIRECT,
+    ADIO_STRATEGY_TWO_PHASE,
+    ADIO_STRATEGY_INDEPENDENT, /* collective buffering switched off */
+};
+
+struct adio_hints {
+    uint32_t cb_nodes;       /* aggregators wanted; 0: choose */
+    uint32_t cb_buffer_size; /* bytes of one round's buffer */
+    char cb_config_list[256];
+    enum adio_toggle cb_read;  /* romio_cb_read */
+    enum adio_toggle cb_write; /* romio_cb_write */
+    enum adio_toggle ds_read;  /* romio_ds_read: data sieving */
+    enum adio_toggle ds_write;
+    bool no_indep_rw;
+    uint32_t ind_rd_buffer_size;
+    uint32_t ind_wr_buffer_size;
+    uint32_t striping_unit;
+    uint32_t striping_factor;
+    enum adio_strategy strategy; /* capstan_strategy */
+};
+
+/* What the last collective did and why: printed by MPI_File_get_info. */
+struct adio_explain {
+    enum adio_strategy strategy;
+    char why[128]; /* e.g. "all ranks read the same range" */
+    uint32_t aggregators;
+    uint32_t rounds;
+    uint64_t bytes_storage;   /* this rank moved to or from storage */
+    uint64_t bytes_delivered; /* this rank wanted and got */
+    uint64_t bytes_exchanged; /* this rank sent to other ranks */
+    uint64_t messages;        /* this rank sent to other ranks */
+    uint64_t collectives;     /* so far on this file, totals in the *_total */
+    uint64_t bytes_storage_total;
+    uint64_t bytes_delivered_total;
+};
+
+struct adio_view; /* view.h */
+
+struct adio_file {
+    const struct adio_driver *driver;
+    void *driver_data;
+    char *path;    /* as given to the driver */
+    char *display; /* as the user said it: for messages */
+    MPI_Comm comm; /* our own duplicate */
+    int rank;
+    int size;
+    int amode; /* MPI_MODE_* */
+    struct adio_hints hints;
+    struct adio_view *view;
+    uint64_t position; /* individual pointer, in etypes of the view */
+    bool is_atomic;
+    struct adio_explain explain;
+    void *coll; /* coll.c: what it keeps between operations */
+};
+
+/**
+ * Open collectively: rank 0 creates, then all open; all ranks return alike,
+ * with the same text.
+ *
+ * @param comm  duplicated. @param amode  MPI_MODE_* already checked.
+ * @param file_out  set on success only; ended by adio_close().
+ */
+int adio_open(const struct adio_driver *driver, MPI_Comm comm,
+              const char *display, const char *path, int amode,
+              const struct adio_hints *hints, struct adio_file **file_out,
+              struct adio_error *error);
+
+/** Close collectively (and delete when amode says so); *file_p is NULL. */
+int adio_close(struct adio_file **file_p, struct adio_error *error);
+
+/** Agree on an error: the lowest failing rank's code and text on every rank.
+ *  Collective. @return that code, or 0 when nobody failed. */
+int adio_agree(MPI_Comm comm, struct adio_error *error_inout);
+
+#endif
