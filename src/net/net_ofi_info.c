@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Choosing among what libfabric offers.
+ *
+ * The happy path: ask for reliable datagrams with messages and RMA, manual
+ * progress, and a send that never overtakes an RMA write; take the first offer
+ * of the named provider at the given address. When no provider keeps that
+ * order, ask again without it; net_caps tells.
+ *
+ * Possible failure modes are: the provider is not installed (-ENODATA), the
+ * address is none of this machine's or not a number (-EINVAL).
+ */
+#include "net/net_ofi_priv.h"
+
+#include "base/log.h"
+
+#include <string.h>
+
+/* Registration modes that net_ofi_mr.c can serve. */
+#define MR_MODES                                                               \
+    (FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY |        \
+     FI_MR_ENDPOINT)
+
+static struct fi_info *make_hints(const char *provider, uint64_t order)
+{
+    struct fi_info *hints = fi_allocinfo();
+
+    if (hints == NULL)
+        return NULL;
+    hints->caps = FI_MSG | FI_RMA;
+    hints->mode = FI_CONTEXT | FI_CONTEXT2;
+    hints->ep_attr->type = FI_EP_RDM;
+    hints->domain_attr->mr_mode = MR_MODES;
+    hints->domain_attr->threading = FI_THREAD_DOMAIN;
+    hints->domain_attr->data_progress = FI_PROGRESS_MANUAL;
+    hints->domain_attr->resource_mgmt = FI_RM_ENABLED;
+    hints->tx_attr->msg_order = order;
+    hints->rx_attr->msg_order = order;
+    hints->fabric_attr->prov_name = strdup(provider);
+    if (hints->fabric_attr->prov_name == NULL) {
+        fi_freeinfo(hints);
+        return NULL;
+    }
+    return hints;
+}
+
+static int ask(const char *provider, uint64_t order, const char *node,
+               const char *service, struct fi_info **info_out)
+{
+    struct fi_info *hints = make_hints(provider, order);
+    int rc;
+
+    if (hints == NULL)
+        return -ENOMEM;
+    rc = fi_getinfo(OFI_VERSION, node, service,
+                    node == NULL && service == NULL ? 0 : FI_SOURCE, hints,
+                    info_out);
+    fi_freeinfo(hints);
+    return rc == -FI_ENOMEM ? -ENOMEM : rc;
+}
+
+/* Ask with the order that we like, else with the least that we need. */
+static int ask_either(const char *provider, const char *node,
+                      const char *service, struct fi_info **info_out)
+{
+    int rc;
+
+    rc = ask(provider, FI_ORDER_SAS | FI_ORDER_SAW, node, service, info_out);
+    if (rc == 0 || rc == -ENOMEM)
+        return rc;
+    return ask(provider, FI_ORDER_SAS, node, service, info_out);
+}
+
+int ofi_info_get(const struct net_config *config, struct fi_info **info_out)
+{
+    bool is_shm = strcmp(config->provider, "shm") == 0;
+    const char *service = config->service;
+    struct fi_info *info = NULL;
+    int rc;
+
+    if (is_shm) /* names are ours: net_ofi_shm.c */
+        return ask_either("shm", NULL, NULL, info_out) == 0 ? 0 : -ENODATA;
+    if (service == NULL)
+        service = NET_ANY_PORT;
+    rc = ask_either(config->provider, config->node, service, info_out);
+    if (rc == 0 || rc == -ENOMEM)
+        return rc;
+    if (ask_either(config->provider, NULL, NULL, &info) != 0) {
+        log_error("fabric provider %s: not available here (%s)",
+                  config->provider, fi_strerror(-rc));
+        return -ENODATA;
+    }
+    fi_freeinfo(info);
+    log_error("fabric address %s:%s: %s",
+              config->node == NULL ? "*" : config->node, service,
+              fi_strerror(-rc));
+    return -EINVAL;
+}
+
+int ofi_info_resolve(const struct ofi_net *net, const char *node,
+                     const char *service, struct fi_info **info_out)
+{
+    const struct fi_info *own = net->info;
+    struct fi_info *hints;
+    int rc;
+
+    hints = make_hints(own->fabric_attr->prov_name, own->tx_attr->msg_order);
+    if (hints == NULL)
+        return -ENOMEM;
+    hints->addr_format = own->addr_format;
+    rc = fi_getinfo(OFI_VERSION, node, service, 0, hints, info_out);
+    fi_freeinfo(hints);
+    if (rc == -FI_ENOMEM)
+        return -ENOMEM;
+    return rc == 0 ? 0 : -EHOSTUNREACH;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Registered memory on libfabric.
+ *
+ * Providers differ in who chooses the key (FI_MR_PROV_KEY: they, else we) and
+ * in what a peer must say as address (FI_MR_VIRT_ADDR: the virtual address,
+ * else an offset from the start); net_remote hides both. Our keys count up
+ * from a random start, so that a key from before a restart names nothing.
+ *
+ * Possible failure modes are: the provider refuses (its code is passed on), a
+ * provider whose keys are longer than 64 bits (-ENOTSUP).
+ */
+#include "net/net_ofi_priv.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+static uint64_t access_bits(unsigned access)
+{
+    uint64_t bits = FI_SEND | FI_RECV | FI_READ | FI_WRITE;
+
+    if (access & NET_REMOTE_READ)
+        bits |= FI_REMOTE_READ;
+    if (access & NET_REMOTE_WRITE)
+        bits |= FI_REMOTE_WRITE;
+    return bits;
+}
+
+/* Some providers want a registration bound to the endpoint that serves it. */
+static int bind_mr(struct ofi_net *net, struct fid_mr *fid)
+{
+    int rc;
+
+    if ((net->info->domain_attr->mr_mode & FI_MR_ENDPOINT) == 0)
+        return 0;
+    rc = fi_mr_bind(fid, &net->ep->fid, 0);
+    return rc != 0 ? rc : fi_mr_enable(fid);
+}
+
+static int register_with(struct ofi_net *net, void *memory, size_t len,
+                         unsigned access, struct fid_mr **fid_out)
+{
+    struct fid_mr *fid;
+    int rc;
+
+    rc = fi_mr_reg(net->domain, memory, len, access_bits(access), 0,
+                   net->next_key, 0, &fid, NULL);
+    if (rc != 0)
+        return rc;
+    net->next_key++;
+    rc = bind_mr(net, fid);
+    if (rc == 0 && fi_mr_key(fid) == FI_KEY_NOTAVAIL)
+        rc = -ENOTSUP;
+    if (rc != 0) {
+        fi_close(&fid->fid);
+        return rc;
+    }
+    *fid_out = fid;
+    return 0;
+}
+
+int ofi_mr_reg(struct net *base, void *memory, size_t len,
+               enum net_mem_kind kind, unsigned access, struct net_mr **mr_out)
+{
+    struct ofi_net *net = ofi_of(base);
+    struct net_mr *mr;
+    int rc;
+
+    if (memory == NULL || len == 0 || kind != NET_MEM_HOST)
+        return -EINVAL;
+    mr = mem_calloc(1, sizeof(*mr));
+    if (mr == NULL)
+        return -ENOMEM;
+    rc = register_with(net, memory, len, access, &mr->fid);
+    if (rc != 0) {
+        log_error("register %zu bytes: %s", len, fi_strerror(-rc));
+        free(mr);
+        return rc;
+    }
+    if (net->info->domain_attr->mr_mode & FI_MR_VIRT_ADDR)
+        mr->addr = (uint64_t)(uintptr_t)memory;
+    mr->next = net->mrs;
+    mr->link = &net->mrs;
+    if (mr->next != NULL)
+        mr->next->link = &mr->next;
+    net->mrs = mr;
+    *mr_out = mr;
+    return 0;
+}
+
+void ofi_mr_dereg(struct net *base, struct net_mr *mr)
+{
+    if (mr == NULL)
+        return;
+    *mr->link = mr->next;
+    if (mr->next != NULL)
+        mr->next->link = mr->link;
+    fi_close(&mr->fid->fid);
+    free(mr);
+}
+
+void ofi_mr_remote(const struct net_mr *mr, struct net_remote *remote_out)
+{
+    remote_out->key = fi_mr_key(mr->fid);
+    remote_out->addr = mr->addr;
+}

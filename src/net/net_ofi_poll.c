@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Completions, receiving and waiting on libfabric.
+ *
+ * The happy path: net_poll() reads the completion queue. An entry's context is
+ * a slot: an operation's slot is freed and its callback runs; a receive's slot
+ * hands its buffer to the owner, and is posted again when that is released.
+ *
+ * net_wait() polls for a moment, since most answers come within microseconds,
+ * then sleeps: on the queue's descriptor, or, where the provider has none, in
+ * naps that grow to a millisecond. It yields between polls: processors are
+ * shared with the very peers it waits for.
+ *
+ * Possible failure modes are: an operation that failed (its error is mapped
+ * once, by ofi_error), a receive that failed (the buffer is posted again), a
+ * provider that has no room for a receive (tried again at the next poll), a
+ * completion of an operation that was given up (only its slot is freed).
+ */
+#include "net/net_ofi_priv.h"
+
+#include "base/log.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <time.h>
+
+#define BATCH 32
+#define BATCHES_MAX 8 /* a poll */
+#define SPIN_NS (30 * NS_PER_US)
+#define NAP_MIN_NS (20 * NS_PER_US)
+#define NAP_MAX_NS (1 * NS_PER_MS)
+#define SLEEP_MAX_NS (100 * NS_PER_MS)
+#define CHECK_NS (100 * NS_PER_MS) /* between looks at shm peers */
+
+int ofi_error(int code)
+{
+    switch (code) {
+    case FI_EAGAIN:
+    case FI_ENOMEM:
+    case FI_EMSGSIZE:
+    case FI_EINVAL:
+    case FI_EACCES:
+        return -code;
+    case FI_EPERM:
+    case FI_EKEYREJECTED:
+    case FI_ENOKEY:
+    case FI_EFAULT:
+        return -EACCES;
+    default:
+        return -ERR_LINK;
+    }
+}
+
+/* --- Receiving --- */
+
+static struct ofi_slot *slot_of(struct ofi_net *net, const void *buffer)
+{
+    return &net->receives[pool_index(&net->pool, buffer)];
+}
+
+static void post_receive(struct ofi_net *net, struct ofi_slot *slot)
+{
+    void *desc = net->pool_mr == NULL ? NULL : fi_mr_desc(net->pool_mr->fid);
+    ssize_t rc;
+
+    rc = fi_recv(net->ep, slot->buffer, net->pool.buffer_size, desc,
+                 FI_ADDR_UNSPEC, &slot->context);
+    if (rc == 0)
+        return;
+    if (rc != -FI_EAGAIN)
+        log_warn("post a receive buffer: %s", fi_strerror((int)-rc));
+    slot->next = net->unposted;
+    net->unposted = slot;
+}
+
+int ofi_receives_post(struct ofi_net *net)
+{
+    for (size_t i = 0; i < net->pool.nbuffers; i++) {
+        void *buffer = pool_get(&net->pool);
+        struct ofi_slot *slot = slot_of(net, buffer);
+
+        slot->buffer = buffer;
+        post_receive(net, slot);
+    }
+    return net->unposted == NULL ? 0 : -ENOMEM;
+}
+
+static void post_again(struct ofi_net *net)
+{
+    struct ofi_slot *slot = net->unposted, *next;
+
+    net->unposted = NULL;
+    for (; slot != NULL; slot = next) {
+        next = slot->next;
+        post_receive(net, slot);
+    }
+}
+
+void ofi_release(struct net *base, void *buffer)
+{
+    struct ofi_net *net = ofi_of(base);
+
+    post_receive(net, slot_of(net, buffer));
+}
+
+/* --- Completions --- */
+
+static void end_op(struct ofi_net *net, struct ofi_slot *slot, int rc)
+{
+    struct net_op *op = ofi_slot_end(net, slot);
+
+    if (op == NULL)
+        return;
+    net->nops--;
+    op->done(op, rc);
+}
+
+static void handle(struct ofi_net *net, const struct fi_cq_msg_entry *entry)
+{
+    struct ofi_slot *slot = entry->op_context;
+
+    if (slot == NULL)
+        return;
+    if (slot->buffer == NULL)
+        end_op(net, slot, 0);
+    else
+        net->recv(net->recv_ctx, &net->net, slot->buffer, entry->len);
+}
+
+/* Errors of a link are the caller's to report: it knows what it was doing. */
+static int handle_error(struct ofi_net *net)
+{
+    struct fi_cq_err_entry entry = {0};
+    struct ofi_slot *slot;
+    ssize_t rc;
+
+    rc = fi_cq_readerr(net->cq, &entry, 0);
+    if (rc != 1)
+        return 0;
+    log_debug("completion error: %s (provider: %s)", fi_strerror(entry.err),
+              fi_cq_strerror(net->cq, entry.prov_errno, entry.err_data, NULL,
+                             0));
+    slot = entry.op_context;
+    if (slot == NULL)
+        return 1;
+    if (slot->buffer == NULL)
+        end_op(net, slot, ofi_error(entry.err));
+    else
+        post_receive(net, slot);
+    return 1;
+}
+
+static int read_queue(struct ofi_net *net)
+{
+    struct fi_cq_msg_entry entries[BATCH];
+    int nhandled = 0;
+    ssize_t n;
+
+    for (int i = 0; i < BATCHES_MAX; i++) {
+        n = fi_cq_read(net->cq, entries, BATCH);
+        if (n == -FI_EAVAIL) {
+            nhandled += handle_error(net);
+            continue;
+        }
+        if (n <= 0) {
+            if (n != -FI_EAGAIN && n != 0)
+                log_error("read completion queue: %s", fi_strerror((int)-n));
+            break;
+        }
+        for (ssize_t k = 0; k < n; k++)
+            handle(net, &entries[k]);
+        nhandled += (int)n;
+        if (n < BATCH)
+            break;
+    }
+    return nhandled;
+}
+
+/* Call back those that were given up. Callbacks may add more: not this time. */
+static int end_given_up(struct ofi_net *net)
+{
+    struct ofi_line line;
+    struct net_op *next;
+    int nended = 0;
+
+    ofi_line_init(&line);
+    ofi_line_move(&line, &net->ended);
+    for (struct net_op *op = line.first; op != NULL; op = next) {
+        next = ofi_start_of(op)->next;
+        net->nops--;
+        op->done(op, -ERR_LINK);
+        nended++;
+    }
+    return nended;
+}
+
+/* A shm peer that died says nothing: look at its lock now and then. */
+static void check_peers(struct ofi_net *net)
+{
+    uint64_t now_ns;
+
+    if (!net->is_shm || net->nops == 0)
+        return;
+    now_ns = clock_now(net->clock);
+    if (now_ns < net->next_check_ns)
+        return;
+    net->next_check_ns = now_ns + CHECK_NS;
+    for (size_t i = 0; i < net->npeers; i++) {
+        struct ofi_peer *peer = net->peers[i];
+
+        if (peer != NULL && peer->lock_fd >= 0 &&
+            (peer->posted != NULL || peer->is_waiting) &&
+            ofi_shm_is_dead(peer->lock_fd))
+            ofi_peer_fail(net, peer);
+    }
+}
+
+int ofi_poll(struct net *base)
+{
+    struct ofi_net *net = ofi_of(base);
+    int nhandled;
+
+    if (net->unposted != NULL)
+        post_again(net);
+    nhandled = read_queue(net);
+    if (net->waiting != NULL)
+        nhandled += ofi_peers_retry(net);
+    check_peers(net);
+    if (net->ended.first != NULL)
+        nhandled += end_given_up(net);
+    return nhandled;
+}
+
+/* --- Waiting --- */
+
+int ofi_wait_fd(struct net *base)
+{
+    return ofi_of(base)->wait_fd;
+}
+
+int ofi_may_sleep(struct net *base)
+{
+    struct ofi_net *net = ofi_of(base);
+    struct fid *fids[] = {&net->cq->fid};
+
+    if (net->ended.first != NULL || net->unposted != NULL)
+        return -EAGAIN;
+    if (net->waiting != NULL && net->waiting->next_try_ns <=
+                                    clock_now(net->clock))
+        return -EAGAIN;
+    if (net->wait_fd < 0)
+        return 0;
+    return fi_trywait(net->fabric, fids, 1) == 0 ? 0 : -EAGAIN;
+}
+
+static struct timespec to_timespec(uint64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_SEC),
+                             .tv_nsec = (long)(ns % NS_PER_SEC)};
+}
+
+/* Sleep up to limit_ns; *nap_ns is the nap of a provider without descriptor. */
+static void doze(struct ofi_net *net, uint64_t limit_ns, uint64_t *nap_ns)
+{
+    struct pollfd fd = {.fd = net->wait_fd, .events = POLLIN};
+    struct timespec time;
+
+    if (net->wait_fd < 0 || net->waiting != NULL) {
+        if (limit_ns > *nap_ns)
+            limit_ns = *nap_ns;
+        if (*nap_ns < NAP_MAX_NS)
+            *nap_ns *= 2;
+    }
+    if (limit_ns > SLEEP_MAX_NS)
+        limit_ns = SLEEP_MAX_NS;
+    time = to_timespec(limit_ns);
+    if (net->wait_fd < 0)
+        nanosleep(&time, NULL);
+    else
+        ppoll(&fd, 1, &time, NULL);
+}
+
+int ofi_wait(struct net *base, uint64_t until_ns)
+{
+    struct ofi_net *net = ofi_of(base);
+    uint64_t now_ns = clock_now(net->clock);
+    uint64_t spin_until_ns = now_ns + SPIN_NS, nap_ns = NAP_MIN_NS;
+    int nhandled;
+
+    for (;;) {
+        nhandled = ofi_poll(base);
+        if (nhandled > 0)
+            return nhandled;
+        now_ns = clock_now(net->clock);
+        if (now_ns >= until_ns)
+            return 0;
+        if (now_ns < spin_until_ns || ofi_may_sleep(base) != 0)
+            sched_yield();
+        else
+            doze(net, until_ns - now_ns, &nap_ns);
+    }
+}

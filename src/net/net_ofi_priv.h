@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Inside of the libfabric driver: what net_ofi*.c share.
+ *
+ *   net_ofi.c       open, close, the ops table
+ *   net_ofi_info.c  which provider, which address, what was granted
+ *   net_ofi_peer.c  peers, and operations that wait for a connection
+ *   net_ofi_xfer.c  starting operations
+ *   net_ofi_poll.c  completions, receiving, waiting
+ *   net_ofi_mr.c    registered memory
+ *   net_ofi_shm.c   what provider "shm" needs besides: names and liveness
+ *
+ * Units    bytes, nanoseconds.
+ * Threads  one owner thread an endpoint.
+ * Failure  as net.h says.
+ */
+#ifndef CAPSTAN_NET_OFI_PRIV_H
+#define CAPSTAN_NET_OFI_PRIV_H
+
+#include "base/err.h"
+#include "base/pool.h"
+#include "net/net.h"
+
+#include <rdma/fabric.h>
+#include <rdma/fi_cm.h>
+#include <rdma/fi_domain.h>
+#include <rdma/fi_endpoint.h>
+#include <rdma/fi_errno.h>
+#include <rdma/fi_rma.h>
+
+#define OFI_VERSION FI_VERSION(1, 17)
+#define OFI_OPS_MAX 1024  /* operations under way at one endpoint */
+#define OFI_PEERS_MAX (1u << 20)
+#define OFI_LINK_NS (2 * NS_PER_SEC) /* a link that takes nothing is dead */
+
+struct ofi_net;
+struct ofi_peer;
+
+/* A receive buffer or an operation that the provider has. */
+struct ofi_slot {
+    struct fi_context2 context; /* first: the provider's, while it has it */
+    struct ofi_slot *next; /* free list, or the peer's list */
+    struct ofi_slot **link;
+    struct net_op *op;     /* NULL: a receive, or abandoned */
+    struct ofi_peer *peer; /* NULL: removed meanwhile */
+    void *buffer;          /* receives only */
+    struct fid_mr *own_mr; /* registered for this operation only */
+};
+
+/* What to start, and the wait in line for it: lives in net_op.driver. */
+enum ofi_verb { OFI_SEND, OFI_WRITE, OFI_READ };
+
+struct ofi_start {
+    struct net_op *next;
+    enum ofi_verb verb;
+    void *memory;
+    size_t len;
+    struct net_mr *mr;
+    uint64_t remote_addr;
+    uint64_t key;
+};
+
+_Static_assert(sizeof(struct ofi_start) <= sizeof(((struct net_op *)0)->driver),
+               "an operation's room is too small");
+
+struct ofi_line { /* first in, first out */
+    struct net_op *first;
+    struct net_op **end;
+};
+
+struct ofi_peer {
+    uint64_t id;
+    unsigned nrefs;
+    fi_addr_t addr;
+    size_t name_len;
+    char name[NET_NAME_MAX];
+    struct ofi_slot *posted; /* operations that the provider has */
+    struct ofi_line line;    /* operations that wait for the link */
+    struct ofi_peer *next_waiting;
+    bool is_waiting;
+    uint64_t give_up_ns;
+    uint64_t next_try_ns;
+    uint64_t nap_ns;
+    int lock_fd; /* shm: tells whether the owner lives; else -1 */
+};
+
+struct net_mr {
+    struct net_mr *next, **link;
+    struct fid_mr *fid;
+    uint64_t addr; /* as peers must say it */
+};
+
+struct ofi_net {
+    struct net net; /* first */
+    struct net_caps caps;
+    const struct clock *clock;
+    net_recv_fn *recv;
+    void *recv_ctx;
+
+    struct fi_info *info;
+    struct fid_fabric *fabric;
+    struct fid_domain *domain;
+    struct fid_av *av;
+    struct fid_cq *cq;
+    struct fid_ep *ep;
+    int wait_fd;
+    bool is_shm;
+    int lock_fd; /* shm: held while this endpoint lives */
+    uint64_t next_key;
+    uint64_t next_check_ns; /* shm: when to look whether peers live */
+    char name[NET_NAME_MAX];
+    size_t name_len;
+
+    struct pool pool; /* receive buffers */
+    struct net_mr *pool_mr;
+    struct ofi_slot *receives; /* one a buffer */
+    struct ofi_slot *unposted; /* receives that the provider refused */
+
+    struct ofi_slot *slots;
+    struct ofi_slot *free_slots;
+    unsigned nops;         /* posted, waiting or ended but not told */
+    struct ofi_line ended; /* to be called back with -ERR_LINK */
+
+    struct net_mr *mrs;
+    struct ofi_peer **peers; /* by id; NULL where free */
+    size_t npeers;
+    struct ofi_peer *waiting; /* peers whose line is not empty */
+};
+
+static inline struct ofi_net *ofi_of(struct net *net)
+{
+    return (struct ofi_net *)net;
+}
+
+static inline struct ofi_start *ofi_start_of(struct net_op *op)
+{
+    return (struct ofi_start *)op->driver;
+}
+
+static inline void ofi_line_init(struct ofi_line *line)
+{
+    line->first = NULL;
+    line->end = &line->first;
+}
+
+void ofi_line_add(struct ofi_line *line, struct net_op *op);
+
+/** Move everything of `from` behind `to`. */
+void ofi_line_move(struct ofi_line *to, struct ofi_line *from);
+
+/** Translate a provider's positive error number. @return a negative code. */
+int ofi_error(int fi_errno_code);
+
+/* --- net_ofi_info.c --- */
+
+/** Choose provider and address. @return 0, -EINVAL, -ENODATA or -ENOMEM. */
+int ofi_info_get(const struct net_config *config, struct fi_info **info_out);
+
+/** A host and service's address, for the provider in use. */
+int ofi_info_resolve(const struct ofi_net *net, const char *node,
+                     const char *service, struct fi_info **info_out);
+
+/* --- net_ofi_peer.c --- */
+int ofi_peer_resolve(struct net *net, const char *node, const char *service,
+                     uint64_t *peer_out);
+int ofi_peer_insert(struct net *net, const void *name, size_t len,
+                    uint64_t *peer_out);
+void ofi_peer_remove(struct net *net, uint64_t id);
+void ofi_peers_free(struct ofi_net *net);
+
+/** Let an operation wait for its peer's link. */
+void ofi_peer_wait(struct ofi_net *net, struct ofi_peer *peer,
+                   struct net_op *op);
+
+/** Offer waiting operations to the provider again. @return how many went. */
+int ofi_peers_retry(struct ofi_net *net);
+
+/** The link is dead: end all that waits, drop the connection. */
+void ofi_peer_fail(struct ofi_net *net, struct ofi_peer *peer);
+
+/* --- net_ofi_xfer.c --- */
+int ofi_send(struct net *net, struct net_op *op, uint64_t peer,
+             const void *message, size_t len, struct net_mr *mr);
+int ofi_write(struct net *net, struct net_op *op, uint64_t peer,
+              const void *memory, size_t len, struct net_mr *mr,
+              uint64_t remote_addr, uint64_t key);
+int ofi_read(struct net *net, struct net_op *op, uint64_t peer, void *memory,
+             size_t len, struct net_mr *mr, uint64_t remote_addr, uint64_t key);
+
+/** Give an operation to the provider. @return 0, -EAGAIN or an error. */
+int ofi_post(struct ofi_net *net, struct ofi_peer *peer, struct net_op *op,
+             const struct ofi_start *start);
+
+/** Take an operation back from its slot. @return it, or NULL if abandoned. */
+struct net_op *ofi_slot_end(struct ofi_net *net, struct ofi_slot *slot);
+
+/* --- net_ofi_poll.c --- */
+int ofi_receives_post(struct ofi_net *net);
+void ofi_release(struct net *net, void *buffer);
+int ofi_poll(struct net *net);
+int ofi_wait_fd(struct net *net);
+int ofi_may_sleep(struct net *net);
+int ofi_wait(struct net *net, uint64_t until_ns);
+
+/* --- net_ofi_mr.c --- */
+int ofi_mr_reg(struct net *net, void *memory, size_t len,
+               enum net_mem_kind kind, unsigned access, struct net_mr **mr_out);
+void ofi_mr_dereg(struct net *net, struct net_mr *mr);
+void ofi_mr_remote(const struct net_mr *mr, struct net_remote *remote_out);
+
+/** Must local memory be registered too? */
+static inline bool ofi_needs_local(const struct ofi_net *net)
+{
+    return (net->info->domain_attr->mr_mode & FI_MR_LOCAL) != 0;
+}
+
+/* --- net_ofi_shm.c --- */
+
+/** Compose the name for a service, or a new one. @return 0 or -EINVAL. */
+int ofi_shm_name(const char *service, char name[NET_NAME_MAX]);
+
+/** Clear away what a dead owner left. @return 0 or -EADDRINUSE. */
+int ofi_shm_take_over(const char *name);
+
+/** Show that the owner of a name lives, until the descriptor closes. */
+int ofi_shm_lock(const char *name, int *fd_out);
+
+/** A descriptor by which to see whether a name's owner lives, or -1. */
+int ofi_shm_watch(const char *name);
+
+/** Is the owner gone? */
+bool ofi_shm_is_dead(int fd);
+
+/** Are these bytes the name of an endpoint of ours? */
+bool ofi_shm_is_name(const void *name, size_t len);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Starting operations on libfabric.
+ *
+ * The happy path: an operation takes a slot, whose first words are the
+ * provider's context, and is posted. The slot, not the caller's net_op, is what
+ * the provider knows: an operation that is given up early (a dead peer) leaves
+ * its slot behind, and a completion that comes after all finds nobody.
+ *
+ * Providers say -FI_EAGAIN both while they connect and when a queue is full.
+ * The caller need not care: the operation waits in its peer's line, in order,
+ * and is offered again by net_poll() (net_ofi_peer.c). Only the bound on all
+ * operations of an endpoint shows, as -EAGAIN.
+ *
+ * Possible failure modes are: too many operations (-EAGAIN), a message that is
+ * too long (-EMSGSIZE), a link that fails at once (-ERR_LINK).
+ */
+#include "net/net_ofi_priv.h"
+
+#include <assert.h>
+
+static void push_posted(struct ofi_peer *peer, struct ofi_slot *slot)
+{
+    slot->peer = peer;
+    slot->next = peer->posted;
+    slot->link = &peer->posted;
+    if (slot->next != NULL)
+        slot->next->link = &slot->next;
+    peer->posted = slot;
+}
+
+struct net_op *ofi_slot_end(struct ofi_net *net, struct ofi_slot *slot)
+{
+    struct net_op *op = slot->op;
+
+    if (slot->peer != NULL) {
+        *slot->link = slot->next;
+        if (slot->next != NULL)
+            slot->next->link = slot->link;
+    }
+    if (slot->own_mr != NULL)
+        fi_close(&slot->own_mr->fid);
+    slot->own_mr = NULL;
+    slot->op = NULL;
+    slot->peer = NULL;
+    slot->next = net->free_slots;
+    net->free_slots = slot;
+    return op;
+}
+
+/* Local memory that came without a registration, where one is demanded. */
+static int register_own(struct ofi_net *net, struct ofi_slot *slot,
+                        const struct ofi_start *start)
+{
+    if (!ofi_needs_local(net) || start->mr != NULL || start->len == 0)
+        return 0;
+    return fi_mr_reg(net->domain, start->memory, start->len,
+                     FI_SEND | FI_READ | FI_WRITE, 0, net->next_key++, 0,
+                     &slot->own_mr, NULL);
+}
+
+static ssize_t call_provider(struct ofi_net *net, fi_addr_t addr,
+                             struct ofi_slot *slot,
+                             const struct ofi_start *start)
+{
+    void *desc = NULL;
+
+    if (start->mr != NULL)
+        desc = fi_mr_desc(start->mr->fid);
+    else if (slot->own_mr != NULL)
+        desc = fi_mr_desc(slot->own_mr);
+    switch (start->verb) {
+    case OFI_SEND:
+        return fi_send(net->ep, start->memory, start->len, desc, addr,
+                       &slot->context);
+    case OFI_WRITE:
+        return fi_write(net->ep, start->memory, start->len, desc, addr,
+                        start->remote_addr, start->key, &slot->context);
+    case OFI_READ:
+        return fi_read(net->ep, start->memory, start->len, desc, addr,
+                       start->remote_addr, start->key, &slot->context);
+    }
+    return -FI_EINVAL;
+}
+
+int ofi_post(struct ofi_net *net, struct ofi_peer *peer, struct net_op *op,
+             const struct ofi_start *start)
+{
+    struct ofi_slot *slot = net->free_slots;
+    ssize_t rc;
+
+    if (slot == NULL)
+        return -EAGAIN;
+    net->free_slots = slot->next;
+    slot->op = op;
+    push_posted(peer, slot);
+    rc = register_own(net, slot, start);
+    if (rc == 0)
+        rc = call_provider(net, peer->addr, slot, start);
+    if (rc == 0)
+        return 0;
+    ofi_slot_end(net, slot);
+    if (rc == -FI_EAGAIN || rc == -FI_ENOMEM)
+        return -EAGAIN;
+    return ofi_error((int)-rc);
+}
+
+static int begin(struct net *base, struct net_op *op, uint64_t id,
+                 const struct ofi_start *start)
+{
+    struct ofi_net *net = ofi_of(base);
+    struct ofi_peer *peer;
+    int rc = -EAGAIN;
+
+    assert(id < net->npeers && net->peers[id] != NULL);
+    peer = net->peers[id];
+    if (net->nops == OFI_OPS_MAX)
+        return -EAGAIN;
+    if (!peer->is_waiting)
+        rc = ofi_post(net, peer, op, start);
+    if (rc == -EAGAIN) {
+        *ofi_start_of(op) = *start;
+        ofi_peer_wait(net, peer, op);
+    } else if (rc != 0) {
+        return rc;
+    }
+    net->nops++;
+    return 0;
+}
+
+int ofi_send(struct net *net, struct net_op *op, uint64_t peer,
+             const void *message, size_t len, struct net_mr *mr)
+{
+    const struct ofi_start start = {
+        .verb = OFI_SEND, .memory = (void *)message, .len = len, .mr = mr};
+
+    if (len > ofi_of(net)->caps.message_max)
+        return -EMSGSIZE;
+    return begin(net, op, peer, &start);
+}
+
+int ofi_write(struct net *net, struct net_op *op, uint64_t peer,
+              const void *memory, size_t len, struct net_mr *mr,
+              uint64_t remote_addr, uint64_t key)
+{
+    const struct ofi_start start = {.verb = OFI_WRITE,
+                                    .memory = (void *)memory,
+                                    .len = len,
+                                    .mr = mr,
+                                    .remote_addr = remote_addr,
+                                    .key = key};
+
+    return begin(net, op, peer, &start);
+}
+
+int ofi_read(struct net *net, struct net_op *op, uint64_t peer, void *memory,
+             size_t len, struct net_mr *mr, uint64_t remote_addr, uint64_t key)
+{
+    const struct ofi_start start = {.verb = OFI_READ,
+                                    .memory = memory,
+                                    .len = len,
+                                    .mr = mr,
+                                    .remote_addr = remote_addr,
+                                    .key = key};
+
+    return begin(net, op, peer, &start);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The counters of a target: one table of names, units and prose, from which
+ * come the server's struct, the wire order and every printer. New ones are
+ * added at the end.
+ *
+ * Threads  the table is constant.
+ * Failure  none.
+ */
+#ifndef CAPSTAN_PROTO_COUNTERS_H
+#define CAPSTAN_PROTO_COUNTERS_H
+
+#include <stdint.h>
+
+/* X(name, unit, prose) */
+#define COUNTERS(X)                                                            \
+    X(uptime_ns, "ns", "time since the server started")                       \
+    X(bytes_sent, "bytes", "payload that left for clients")                    \
+    X(bytes_received, "bytes", "payload that came from clients")               \
+    X(requests, "requests", "requests taken, repeats included")                \
+    X(repeats, "requests", "requests that had been seen before")               \
+    X(busy, "requests", "requests refused because a queue was full")           \
+    X(malformed, "messages", "messages that could not be decoded")             \
+    X(errors, "requests", "requests answered with an error")                   \
+    X(sessions, "sessions", "clients known now")                               \
+    X(reads, "requests", "read requests")                                      \
+    X(writes, "requests", "write requests")                                    \
+    X(read_extents, "extents", "extents read from objects")                    \
+    X(write_extents, "extents", "extents written to objects")                  \
+    X(device_bytes_read, "bytes", "bytes read from the device")                \
+    X(device_bytes_written, "bytes", "bytes written to the device")            \
+    X(rma_writes, "transfers", "RMA writes into client memory")                \
+    X(rma_reads, "transfers", "RMA reads from client memory")                  \
+    X(inline_bytes, "bytes", "payload that rode in messages, both ways")       \
+    X(names_ops, "requests", "operations on names")                            \
+    X(names_commits, "commits", "transactions of the name store")              \
+    X(orphans, "files", "removed files whose objects are still being freed")   \
+    X(space_total, "bytes", "size of the device's file system")                \
+    X(space_free, "bytes", "free space of the device's file system")
+
+enum counter_index {
+#define X(name, unit, prose) COUNTER_##name,
+    COUNTERS(X)
+#undef X
+        COUNTER_COUNT
+};
+
+struct counters {
+    uint64_t value[COUNTER_COUNT];
+};
+
+struct counter_info {
+    const char *name;
+    const char *unit;
+    const char *prose;
+};
+
+extern const struct counter_info counter_info[COUNTER_COUNT];
+
+#endif

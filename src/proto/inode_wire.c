@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "proto/inode_wire.h"
+
+bool inode_put(struct wire_out *out, const struct inode *inode)
+{
+    const struct layout *layout = &inode->layout;
+    unsigned i;
+
+    if (layout->width > LAYOUT_WIDTH_MAX ||
+        !(wire_put_u64(out, inode->ino) &&
+          wire_put_u8(out, (uint8_t)inode->type) &&
+          wire_put_u8(out, layout->is_striped) &&
+          wire_put_u16(out, layout->width) && wire_put_u32(out, inode->mode) &&
+          wire_put_u32(out, inode->uid) && wire_put_u32(out, inode->gid) &&
+          wire_put_u64(out, inode->atime_ns) &&
+          wire_put_u64(out, inode->mtime_ns) &&
+          wire_put_u64(out, inode->ctime_ns) &&
+          wire_put_u32(out, layout->stripe_size) &&
+          wire_put_u16(out, layout->replicas)))
+        return false;
+    for (i = 0; i < layout->width; i++)
+        if (!wire_put_u16(out, layout->targets[i]))
+            return false;
+    return true;
+}
+
+bool inode_get(struct wire_in *in, struct inode *inode)
+{
+    struct layout *layout = &inode->layout;
+    uint8_t type, is_striped;
+    unsigned i;
+
+    if (!(wire_get_u64(in, &inode->ino) && wire_get_u8(in, &type) &&
+          wire_get_u8(in, &is_striped) && wire_get_u16(in, &layout->width) &&
+          wire_get_u32(in, &inode->mode) && wire_get_u32(in, &inode->uid) &&
+          wire_get_u32(in, &inode->gid) && wire_get_u64(in, &inode->atime_ns) &&
+          wire_get_u64(in, &inode->mtime_ns) &&
+          wire_get_u64(in, &inode->ctime_ns) &&
+          wire_get_u32(in, &layout->stripe_size) &&
+          wire_get_u16(in, &layout->replicas)))
+        return false;
+    if ((type != INODE_FILE && type != INODE_DIR) || is_striped > 1 ||
+        layout->width > LAYOUT_WIDTH_MAX)
+        return false;
+    inode->type = (enum inode_type)type;
+    layout->is_striped = is_striped != 0;
+    for (i = 0; i < layout->width; i++)
+        if (!wire_get_u16(in, &layout->targets[i]))
+            return false;
+    return type == INODE_DIR ? layout->width == 0 : layout_check(layout) == 0;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The happy path: begin, run every operation, commit once, and one sync if any
+ * of them asked for it.
+ *
+ * Possible failure modes are:
+ *
+ * - Begin or commit fails: nothing was applied; all get the code.
+ *
+ * - An operation was left half done (is_broken): the transaction is rolled back
+ *   and all get that operation's code.
+ *
+ * - The sync fails: all is committed, and only those that asked for durability
+ *   get the code; the next sync tries again.
+ */
+#include "server/names_batch.h"
+
+#include "base/err.h"
+#include "base/log.h"
+
+void names_queue_init(struct names_queue *queue)
+{
+    queue->head = NULL;
+    queue->end = &queue->head;
+}
+
+void names_queue_push(struct names_queue *queue, struct names_op *op)
+{
+    op->next = NULL;
+    *queue->end = op;
+    queue->end = &op->next;
+}
+
+static struct names_op *pop(struct names_queue *queue)
+{
+    struct names_op *op = queue->head;
+
+    queue->head = op->next;
+    if (queue->head == NULL)
+        queue->end = &queue->head;
+    return op;
+}
+
+void names_queue_move(struct names_queue *from, struct names_queue *to,
+                      unsigned most)
+{
+    while (most-- > 0 && from->head != NULL)
+        names_queue_push(to, pop(from));
+}
+
+int names_queue_finish(struct names_queue *queue)
+{
+    struct names_op *op;
+    int n = 0;
+
+    while (queue->head != NULL) {
+        op = pop(queue);
+        op->done(op);
+        n++;
+    }
+    return n;
+}
+
+int names_batch_open(struct names_batch *batch,
+                     const struct names_exec_config *config)
+{
+    int rc = kv_open(config->kv, &config->kv_config, &batch->kv);
+
+    if (rc != 0)
+        return rc;
+    rc = names_create(batch->kv, config->target, &batch->names);
+    if (rc != 0)
+        kv_close(batch->kv);
+    batch->commits = batch->unsynced = 0;
+    return rc;
+}
+
+void names_batch_close(struct names_batch *batch)
+{
+    if (batch->unsynced > 0)
+        kv_sync(batch->kv);
+    names_destroy(&batch->names);
+    kv_close(batch->kv);
+}
+
+static void fail_all(struct names_queue *queue, int rc)
+{
+    struct names_op *op;
+
+    for (op = queue->head; op != NULL; op = op->next)
+        op->rc = rc;
+}
+
+/* @return 0, or the code of the operation that was left half done. */
+static int run_all(struct names_batch *batch, struct names_queue *queue)
+{
+    struct names_op *op;
+
+    for (op = queue->head; op != NULL; op = op->next) {
+        op->run(op, batch->names);
+        if (op->is_broken)
+            return op->rc != 0 ? op->rc : -EIO;
+    }
+    return 0;
+}
+
+static void sync_batch(struct names_batch *batch, struct names_queue *queue)
+{
+    struct names_op *op;
+    bool is_wanted = false;
+    int rc;
+
+    for (op = queue->head; op != NULL; op = op->next)
+        is_wanted = is_wanted || op->wants_sync;
+    if (!is_wanted || batch->unsynced == 0)
+        return;
+    rc = kv_sync(batch->kv);
+    if (rc == 0) {
+        batch->unsynced = 0;
+        return;
+    }
+    log_error("names: cannot sync the log: %s", err_text(rc));
+    for (op = queue->head; op != NULL; op = op->next)
+        if (op->wants_sync)
+            op->rc = rc;
+}
+
+void names_batch_run(struct names_batch *batch, struct names_queue *queue)
+{
+    int rc = kv_begin(batch->kv);
+
+    if (rc != 0) {
+        fail_all(queue, rc);
+        return;
+    }
+    rc = run_all(batch, queue);
+    if (rc != 0) {
+        kv_rollback(batch->kv);
+        fail_all(queue, rc);
+        return;
+    }
+    rc = kv_commit(batch->kv, false);
+    if (rc != 0) {
+        log_error("names: cannot commit: %s", err_text(rc));
+        fail_all(queue, rc);
+        return;
+    }
+    batch->commits++;
+    batch->unsynced++;
+    sync_batch(batch, queue);
+}

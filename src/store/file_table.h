@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The files of a store that are open or in use, found by inode number: a fixed
+ * number of slots, so that nothing is allocated on the data path.
+ *
+ * A file is busy from file_table_get() to file_table_put(). A quiet file that
+ * is open stays, least recently used first to go; one that is closed is
+ * forgotten.
+ *
+ * Units    inode numbers, file descriptors.
+ * Threads  one owner thread.
+ * Failure  only file_table_init() can fail.
+ */
+#ifndef CAPSTAN_STORE_FILE_TABLE_H
+#define CAPSTAN_STORE_FILE_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FILE_PATH_LEN 20 /* "ab/0123456789abcdef" with its end */
+
+struct obj_io;
+
+struct file {
+    uint64_t ino;
+    int fd;           /* -1: closed */
+    bool is_busy;     /* the table's: got and not put */
+    bool is_opening;  /* an open is under way */
+    bool is_creating; /* and would create the file */
+    bool is_absent;   /* known not to exist */
+    bool is_held;     /* no operation may start now */
+    unsigned running; /* operations that have started */
+    struct obj_io *waiting; /* operations that have not, in order */
+    struct obj_io **waiting_end;
+    struct file *chain; /* same bucket, or next free slot */
+    struct file *newer; /* the order of use, while quiet */
+    struct file *older;
+    char path[FILE_PATH_LEN]; /* below the objects directory */
+};
+
+struct file_table {
+    struct file *files;
+    struct file **buckets;
+    size_t bucket_mask;
+    struct file *free;
+    struct file quiet; /* ring: .newer is the oldest, .older the newest */
+    unsigned nquiet;
+    unsigned quiet_max;
+};
+
+/**
+ * Make a table for busy_max busy and quiet_max quiet files.
+ *
+ * @return 0 or -ENOMEM.
+ */
+int file_table_init(struct file_table *table, unsigned busy_max,
+                    unsigned quiet_max);
+
+/** Close the quiet files and free the table; none may be busy. */
+void file_table_fini(struct file_table *table);
+
+/** Find a file, or take a slot for it; at most busy_max may be busy. */
+struct file *file_table_get(struct file_table *table, uint64_t ino);
+
+/** A busy file has nothing left to do. */
+void file_table_put(struct file_table *table, struct file *file);
+
+/** Close the file that was quiet for longest. @return false if none is. */
+bool file_table_evict(struct file_table *table);
+
+/** The shard directory of an inode number. */
+unsigned file_shard(uint64_t ino);
+
+#endif

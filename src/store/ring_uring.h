@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An io_uring with a depth and, if the kernel grants it, registered memory.
+ * Every call below prepares one operation; ring_send() hands all of them to
+ * the kernel in one system call; ring_reap() tells what has ended.
+ *
+ * Units    bytes. A tag is any number that names the operation to its owner.
+ * Threads  one owner thread.
+ * Failure  preparing cannot fail while fewer than `depth` operations are
+ *          prepared or under way.
+ */
+#ifndef CAPSTAN_STORE_RING_URING_H
+#define CAPSTAN_STORE_RING_URING_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct ring;
+
+/**
+ * Open a ring.
+ *
+ * @param memory  to register, or NULL; borrowed until ring_destroy(). When the
+ *                kernel refuses (RLIMIT_MEMLOCK), the ring works without.
+ * @return 0, -ENOSYS (no io_uring here; logged) or -ENOMEM.
+ */
+int ring_create(unsigned depth, void *memory, size_t memory_size,
+                struct ring **ring_out);
+void ring_destroy(struct ring **ring_p);
+
+/** Read or write at most 2 GiB - 4 KiB; registered memory goes the fast way. */
+void ring_read(struct ring *ring, int fd, void *memory, size_t length,
+               uint64_t offset, uint64_t tag);
+void ring_write(struct ring *ring, int fd, void *memory, size_t length,
+                uint64_t offset, uint64_t tag);
+
+/** Make a file's bytes and length durable, or a directory's entries. */
+void ring_sync(struct ring *ring, int fd, uint64_t tag);
+
+/** path stays the caller's, valid until the next ring_send(). */
+void ring_openat(struct ring *ring, int dir_fd, const char *path, int flags,
+                 mode_t mode, uint64_t tag);
+void ring_unlinkat(struct ring *ring, int dir_fd, const char *path,
+                   uint64_t tag);
+
+/** Operations prepared and not yet sent. */
+unsigned ring_unsent(const struct ring *ring);
+
+/** Send what is prepared. @return how many went, or -EAGAIN: try later. */
+int ring_send(struct ring *ring);
+
+/** Send what is prepared and wait until one operation has ended. */
+void ring_wait(struct ring *ring);
+
+/** Call back for each operation that has ended; fn may prepare new ones. */
+typedef void ring_end_fn(void *ctx, uint64_t tag, int result);
+void ring_reap(struct ring *ring, ring_end_fn *fn, void *ctx);
+
+/** Readable when an operation has ended. */
+int ring_fd(const struct ring *ring);
+
+#endif

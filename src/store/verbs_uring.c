@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One operation on a file, from verb_start() to end_op().
+ *
+ * The happy path: a read or write is sent to the ring, and again for the rest
+ * when it ended short. STAT and TRUNCATE are system calls that touch only the
+ * inode. SYNC syncs the file, and then its shard directory when names there
+ * changed after the last sync of it; what a former process changed is not
+ * known, so the first SYNC in each shard always syncs the directory. DESTROY
+ * closes and unlinks.
+ *
+ * Possible failure modes are the device's: the operation ends with the code.
+ * -EINTR and -EAGAIN are tried again, RETRIES_MAX times. A write that moves
+ * nothing is -EIO. A directory whose sync failed is synced by the next SYNC.
+ *
+ * Direct I/O and checksums will take the place of start_transfer() and
+ * end_transfer().
+ */
+#include "store/verbs_uring.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define RETRIES_MAX 1000 /* of one operation, after -EINTR or -EAGAIN */
+#ifndef TRANSFER_MAX     /* tests make it small, so that transfers resume */
+#define TRANSFER_MAX ((size_t)1 << 30)
+#endif
+
+void io_list_append(struct io_list *list, struct obj_io *io)
+{
+    io->next = NULL;
+    *list->end = io;
+    list->end = &io->next;
+    list->n++;
+}
+
+bool verb_makes_file(const struct obj_io *io)
+{
+    return (io->verb == OBJ_WRITE && io->length > 0) ||
+           (io->verb == OBJ_TRUNCATE && io->offset > 0);
+}
+
+static bool is_beyond_any_file(uint64_t offset, uint64_t length)
+{
+    return offset > INT64_MAX || length > INT64_MAX - offset;
+}
+
+static void log_first_error(struct uring_store *store, const struct obj_io *io)
+{
+    static const char *const verbs[] = {"read", "write", "stat",
+                                        "truncate", "sync", "destroy"};
+
+    if (io->result != -EIO || store->has_logged_error)
+        return;
+    store->has_logged_error = true;
+    log_error("%s of object %016llx, offset %llu, length %zu: %s; further "
+              "errors of this device are answered, not logged",
+              verbs[io->verb], (unsigned long long)io->ino,
+              (unsigned long long)io->offset, io->length, strerror(EIO));
+}
+
+void end_op(struct uring_store *store, struct obj_io *io, int64_t result)
+{
+    op_of(io)->file->running--;
+    store->active--;
+    io->result = result;
+    log_first_error(store, io);
+    io_list_append(&store->ended, io);
+}
+
+bool tries_again(struct obj_io *io, int result)
+{
+    return (result == -EINTR || result == -EAGAIN) &&
+           op_of(io)->retries++ < RETRIES_MAX;
+}
+
+/*
+ * READ and WRITE.
+ */
+
+static void send_transfer(struct uring_store *store, struct obj_io *io)
+{
+    struct uring_op *op = op_of(io);
+    size_t length = io->length - op->moved;
+    char *memory = (char *)io->memory + op->moved;
+    uint64_t offset = io->offset + op->moved;
+    uint64_t tag = (uintptr_t)io;
+
+    if (length > TRANSFER_MAX)
+        length = TRANSFER_MAX;
+    if (io->verb == OBJ_READ)
+        ring_read(store->ring, op->file->fd, memory, length, offset, tag);
+    else
+        ring_write(store->ring, op->file->fd, memory, length, offset, tag);
+}
+
+static void start_transfer(struct uring_store *store, struct obj_io *io)
+{
+    bool is_read = io->verb == OBJ_READ;
+
+    if (io->length == 0 || (is_read && op_of(io)->file->fd < 0))
+        end_op(store, io, 0);
+    else if (is_beyond_any_file(io->offset, io->length))
+        end_op(store, io, is_read ? 0 : -EFBIG);
+    else
+        send_transfer(store, io);
+}
+
+/* Does the object end where this read has come to? If unsure, say no. */
+static bool is_at_end(const struct obj_io *io, const struct uring_op *op)
+{
+    struct stat st;
+
+    return fstat(op->file->fd, &st) == 0 &&
+           (uint64_t)st.st_size <= io->offset + op->moved;
+}
+
+static void end_transfer(struct uring_store *store, struct obj_io *io,
+                         int result)
+{
+    struct uring_op *op = op_of(io);
+
+    if (tries_again(io, result)) {
+        send_transfer(store, io);
+        return;
+    }
+    if (result < 0) {
+        end_op(store, io, result);
+        return;
+    }
+    op->moved += (uint64_t)result;
+    if (op->moved == io->length)
+        end_op(store, io, (int64_t)op->moved);
+    else if (io->verb == OBJ_WRITE && result == 0)
+        end_op(store, io, -EIO);
+    else if (io->verb == OBJ_READ && (result == 0 || is_at_end(io, op)))
+        end_op(store, io, (int64_t)op->moved);
+    else
+        send_transfer(store, io);
+}
+
+/*
+ * STAT and TRUNCATE: the ring has no operation on a descriptor for them in
+ * the kernels of today. Both touch only the inode.
+ */
+
+static void start_stat(struct uring_store *store, struct obj_io *io)
+{
+    struct file *file = op_of(io)->file;
+    struct stat st;
+
+    io->size_out = io->mtime_ns_out = 0;
+    if (file->fd < 0) {
+        end_op(store, io, 0);
+        return;
+    }
+    if (fstat(file->fd, &st) != 0) {
+        end_op(store, io, -errno);
+        return;
+    }
+    io->size_out = (uint64_t)st.st_size;
+    io->mtime_ns_out = (uint64_t)st.st_mtim.tv_sec * 1000000000u +
+                       (uint64_t)st.st_mtim.tv_nsec;
+    end_op(store, io, 0);
+}
+
+static void start_truncate(struct uring_store *store, struct obj_io *io)
+{
+    struct file *file = op_of(io)->file;
+    int rc = 0;
+
+    if (is_beyond_any_file(io->offset, 0)) {
+        end_op(store, io, -EFBIG);
+        return;
+    }
+    if (file->fd >= 0) {
+        do
+            rc = ftruncate(file->fd, (off_t)io->offset);
+        while (rc != 0 && tries_again(io, -errno));
+    }
+    end_op(store, io, rc == 0 ? 0 : -errno);
+}
+
+/*
+ * SYNC and DESTROY.
+ */
+
+static struct shard *shard_of(struct uring_store *store, const struct obj_io *io)
+{
+    return &store->shards[file_shard(io->ino)];
+}
+
+/* The file is durable; see to its name. */
+static void sync_shard(struct uring_store *store, struct obj_io *io)
+{
+    struct uring_op *op = op_of(io);
+    char name[3];
+
+    op->changed = shard_of(store, io)->changed;
+    if (shard_of(store, io)->synced >= op->changed) {
+        end_op(store, io, 0);
+        return;
+    }
+    snprintf(name, sizeof(name), "%02x", file_shard(io->ino));
+    op->shard_fd = openat(store->dir_fd, name,
+                          O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (op->shard_fd < 0)
+        end_op(store, io, -errno);
+    else
+        ring_sync(store->ring, op->shard_fd, (uintptr_t)io);
+}
+
+static void start_sync(struct uring_store *store, struct obj_io *io)
+{
+    struct uring_op *op = op_of(io);
+
+    if (op->file->fd >= 0)
+        ring_sync(store->ring, op->file->fd, (uintptr_t)io);
+    else
+        sync_shard(store, io);
+}
+
+static void end_sync(struct uring_store *store, struct obj_io *io, int result)
+{
+    struct uring_op *op = op_of(io);
+    struct shard *shard = shard_of(store, io);
+    bool is_shard = op->shard_fd >= 0;
+
+    if (tries_again(io, result)) {
+        ring_sync(store->ring, is_shard ? op->shard_fd : op->file->fd,
+                  (uintptr_t)io);
+        return;
+    }
+    if (!is_shard && result == 0) {
+        sync_shard(store, io);
+        return;
+    }
+    if (is_shard)
+        close(op->shard_fd);
+    if (result == 0 && shard->synced < op->changed)
+        shard->synced = op->changed;
+    end_op(store, io, result);
+}
+
+/* The descriptor goes first, so that the blocks are freed by the unlink, which
+ * the kernel runs in a worker, and not by close() in this thread. */
+static void start_destroy(struct uring_store *store, struct obj_io *io)
+{
+    struct file *file = op_of(io)->file;
+
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = -1;
+    file->is_held = true;
+    ring_unlinkat(store->ring, store->dir_fd, file->path, (uintptr_t)io);
+}
+
+static void end_destroy(struct uring_store *store, struct obj_io *io,
+                        int result)
+{
+    struct file *file = op_of(io)->file;
+
+    if (tries_again(io, result)) {
+        ring_unlinkat(store->ring, store->dir_fd, file->path, (uintptr_t)io);
+        return;
+    }
+    file->is_held = false;
+    file->is_absent = result == 0 || result == -ENOENT;
+    if (result == 0)
+        shard_of(store, io)->changed++;
+    end_op(store, io, result == -ENOENT ? 0 : result);
+}
+
+void verb_start(struct uring_store *store, struct obj_io *io)
+{
+    switch (io->verb) {
+    case OBJ_READ:
+    case OBJ_WRITE:
+        start_transfer(store, io);
+        break;
+    case OBJ_STAT:
+        start_stat(store, io);
+        break;
+    case OBJ_TRUNCATE:
+        start_truncate(store, io);
+        break;
+    case OBJ_SYNC:
+        start_sync(store, io);
+        break;
+    case OBJ_DESTROY:
+        start_destroy(store, io);
+        break;
+    }
+}
+
+void verb_go_on(struct uring_store *store, struct obj_io *io, int result)
+{
+    switch (io->verb) {
+    case OBJ_READ:
+    case OBJ_WRITE:
+        end_transfer(store, io, result);
+        break;
+    case OBJ_SYNC:
+        end_sync(store, io, result);
+        break;
+    case OBJ_DESTROY:
+        end_destroy(store, io, result);
+        break;
+    case OBJ_STAT:
+    case OBJ_TRUNCATE:
+        assert(!"ended where it started");
+        break;
+    }
+}
