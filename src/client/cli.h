@@ -24,6 +24,7 @@
 #pragma GCC visibility pop
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "net/net.h"
 #include "rpc/cluster.h"
 #include "rpc/rpc.h"

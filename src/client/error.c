@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "client/cli.h"
 
-#include "base/err.h"
-
 /* Our own codes and the errno that says nearly the same. */
 static const struct {
     int code;

@@ -12,7 +12,6 @@
  */
 #include "client/cli.h"
 
-#include "base/err.h"
 #include "base/mem.h"
 #include "client/file.h"
 #include "client/io.h"

@@ -13,6 +13,7 @@
 #include "client/size.h"
 
 #include "base/mem.h"
+#include "client/file.h"
 
 #include <stdlib.h>
 
@@ -77,6 +78,8 @@ static bool see_record(struct capstan_session *session, struct cli_size *size)
     size->mtime_ns = rep->inode.mtime_ns;
     if (rep->inode.type != INODE_FILE)
         return end(size, 0, NULL);
+    if (cli_layout_known(session, &rep->inode.layout) != 0)
+        return end(size, -ERR_CLUSTER, NULL);
     see_column(size, 0, rep->object_size, rep->object_mtime_ns);
     if (layout_columns(&size->inode.layout) == 1)
         return end(size, 0, NULL);
