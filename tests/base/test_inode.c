@@ -76,11 +76,11 @@ static void test_object_sizes_count_the_bytes(void)
             for (unsigned column = 0; column < columns; column++) {
                 uint64_t column_end;
 
-                CU_ASSERT_EQUAL(layout_object_size(STRIPE, columns, column,
-                                                   size),
-                                sizes[column]);
-                column_end = layout_file_end(STRIPE, columns, column,
-                                             sizes[column]);
+                CU_ASSERT_EQUAL(
+                    layout_object_size(STRIPE, columns, column, size),
+                    sizes[column]);
+                column_end =
+                    layout_file_end(STRIPE, columns, column, sizes[column]);
                 end = column_end > end ? column_end : end;
             }
             CU_ASSERT_EQUAL(end, size);
@@ -124,20 +124,20 @@ static void test_walk_agrees_with_sizes(void)
 static void test_far_offsets_do_not_overflow(void)
 {
     uint64_t far = (uint64_t)1 << 62, object_offset, length;
-    uint64_t at = layout_map(STRIPE_SIZE_MAX, 64, 63, far, &object_offset,
-                             &length);
+    uint64_t at =
+        layout_map(STRIPE_SIZE_MAX, 64, 63, far, &object_offset, &length);
 
     CU_ASSERT(at >= far && at < far + 64ull * STRIPE_SIZE_MAX);
-    CU_ASSERT_EQUAL(layout_file_end(STRIPE_SIZE_MAX, 64, 63,
-                                    object_offset + 1), at + 1);
+    CU_ASSERT_EQUAL(layout_file_end(STRIPE_SIZE_MAX, 64, 63, object_offset + 1),
+                    at + 1);
     CU_ASSERT_EQUAL(layout_object_size(STRIPE_SIZE_MAX, 64, 63, at + 1),
                     object_offset + 1);
 }
 
 static void test_layout_check_refuses_what_is_out_of_range(void)
 {
-    struct layout good = {.stripe_size = STRIPE, .width = 2, .replicas = 1,
-                          .targets = {1, 2}};
+    struct layout good = {
+        .stripe_size = STRIPE, .width = 2, .replicas = 1, .targets = {1, 2}};
     struct layout bad;
 
     CU_ASSERT_EQUAL(layout_check(&good), 0);

@@ -18,9 +18,9 @@ static int order_of(const struct names_key *a, const struct names_key *b)
 static void test_keys_are_ordered_by_directory_then_name(void)
 {
     static const struct name sorted[] = {
-        {1, "a", 1},   {1, "a\1", 2},     {1, "aa", 2}, {1, "b", 1},
-        {2, "A", 1},   {255, "z", 1},     {256, "a", 1},
-        {1ull << 48, "a", 1}, {UINT64_MAX, "a", 1}};
+        {1, "a", 1},   {1, "a\1", 2},        {1, "aa", 2},
+        {1, "b", 1},   {2, "A", 1},          {255, "z", 1},
+        {256, "a", 1}, {1ull << 48, "a", 1}, {UINT64_MAX, "a", 1}};
 
     for (size_t i = 1; i < sizeof(sorted) / sizeof(sorted[0]); i++) {
         struct names_key a = names_key_name(NAMES_ENTRY, &sorted[i - 1]);

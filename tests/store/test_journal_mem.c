@@ -12,20 +12,20 @@ static void test_settle_moves_one_object_only(void)
     struct journal journal;
 
     journal_init(&journal);
-    CU_ASSERT_EQUAL(journal_add(&journal, &durable, CHANGE_WRITE, 1, 0, "a",
-                                1), 0);
-    CU_ASSERT_EQUAL(journal_add(&journal, &durable, CHANGE_WRITE, 2, 0, "b",
-                                1), 0);
-    CU_ASSERT_EQUAL(journal_add(&journal, &durable, CHANGE_TRUNCATE, 1, 9,
-                                NULL, 0), 0);
+    CU_ASSERT_EQUAL(journal_add(&journal, &durable, CHANGE_WRITE, 1, 0, "a", 1),
+                    0);
+    CU_ASSERT_EQUAL(journal_add(&journal, &durable, CHANGE_WRITE, 2, 0, "b", 1),
+                    0);
+    CU_ASSERT_EQUAL(
+        journal_add(&journal, &durable, CHANGE_TRUNCATE, 1, 9, NULL, 0), 0);
     CU_ASSERT_EQUAL(journal_settle(&journal, &durable, 1), 0);
     CU_ASSERT_EQUAL(image_find(&durable, 1)->size, 9);
     CU_ASSERT_PTR_NULL(image_find(&durable, 2));
     CU_ASSERT_EQUAL(journal_settle(&journal, &durable, 2), 0);
     CU_ASSERT_EQUAL(journal.bytes, 0);
     CU_ASSERT_PTR_NULL(journal.head);
-    CU_ASSERT_EQUAL(journal_add(&journal, &durable, CHANGE_DESTROY, 1, 0, NULL,
-                                0), 0);
+    CU_ASSERT_EQUAL(
+        journal_add(&journal, &durable, CHANGE_DESTROY, 1, 0, NULL, 0), 0);
     CU_ASSERT_PTR_NOT_NULL(image_find(&durable, 1));
     CU_ASSERT_EQUAL(journal_settle(&journal, &durable, 1), 0);
     CU_ASSERT_PTR_NULL(image_find(&durable, 1));
@@ -42,8 +42,9 @@ static void test_old_changes_become_durable_by_themselves(void)
 
     journal_init(&journal);
     for (unsigned i = 0; i < 6; i++)
-        CU_ASSERT_EQUAL(journal_add(&journal, &durable, CHANGE_WRITE, i, 0,
-                                    bytes, length), 0);
+        CU_ASSERT_EQUAL(
+            journal_add(&journal, &durable, CHANGE_WRITE, i, 0, bytes, length),
+            0);
     CU_ASSERT(journal.bytes < 2 * JOURNAL_BYTES_MAX);
     CU_ASSERT_PTR_NOT_NULL(image_find(&durable, 0));
     CU_ASSERT_PTR_NULL(image_find(&durable, 5));
@@ -87,11 +88,11 @@ static void test_want_of_memory_keeps_the_change(void)
 
     journal_init(&journal);
     mem_fault_set(0);
-    CU_ASSERT_EQUAL(journal_add(&journal, &durable, CHANGE_WRITE, 1, 0, "a",
-                                1), -ENOMEM);
+    CU_ASSERT_EQUAL(journal_add(&journal, &durable, CHANGE_WRITE, 1, 0, "a", 1),
+                    -ENOMEM);
     mem_fault_set(-1);
-    CU_ASSERT_EQUAL(journal_add(&journal, &durable, CHANGE_WRITE, 1, 0, "a",
-                                1), 0);
+    CU_ASSERT_EQUAL(journal_add(&journal, &durable, CHANGE_WRITE, 1, 0, "a", 1),
+                    0);
     for (int n = 0; rc != 0 && n < 10; n++) {
         mem_fault_set(n);
         rc = journal_settle(&journal, &durable, 1);
