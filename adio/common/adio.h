@@ -159,6 +159,7 @@ struct adio_hints {
     uint32_t striping_unit;
     uint32_t striping_factor;
     enum adio_strategy strategy; /* capstan_strategy */
+    bool is_reporting; /* capstan_report: print a summary at close */
 };
 
 /* What the last collective did and why: printed by MPI_File_get_info. */
@@ -191,13 +192,15 @@ struct adio_file {
     struct adio_view *view;
     uint64_t position; /* individual pointer, in etypes of the view */
     bool is_atomic;
+    bool is_open;  /* the driver has it */
+    bool is_dirty; /* this rank wrote since the last adio_sync() */
     struct adio_explain explain;
     void *coll; /* coll.c: what it keeps between operations */
 };
 
 /**
  * Open collectively: rank 0 creates, then all open; all ranks return alike,
- * with the same text.
+ * with the same text. Rank 0's hints are everybody's.
  *
  * @param comm  duplicated. @param amode  MPI_MODE_* already checked.
  * @param file_out  set on success only; ended by adio_close().
@@ -207,8 +210,19 @@ int adio_open(const struct adio_driver *driver, MPI_Comm comm,
               const struct adio_hints *hints, struct adio_file **file_out,
               struct adio_error *error);
 
-/** Close collectively (and delete when amode says so); *file_p is NULL. */
+/** Close collectively (and delete when amode says so); *file_p is NULL. What
+ *  was written is flushed first (MPI-3.1, 13.2.2). */
 int adio_close(struct adio_file **file_p, struct adio_error *error);
+
+/** Close when no rank can be spoken to any more (MPI is finalizing): local,
+ *  the communicator is left, nothing is deleted. *file_p is NULL. */
+void adio_abandon(struct adio_file **file_p);
+
+/** Flush collectively if any rank wrote. @return the same on all ranks. */
+int adio_sync(struct adio_file *file, struct adio_error *error);
+
+/** Make rank 0's hints everybody's. Collective. */
+void adio_share_hints(struct adio_file *file);
 
 /** Agree on an error: the lowest failing rank's code and text on every rank.
  *  Collective. @return that code, or 0 when nobody failed. */

@@ -57,7 +57,16 @@ int coll_run(struct adio_file *file, enum coll_verb verb,
              const struct adio_error *local, uint64_t *bytes_out,
              struct adio_error *error);
 
-/** Free what the engine kept at a file (file->coll): on close. Local. */
+/**
+ * Make what collectives on this file need, kept at file->coll. Collective and
+ * blocking: adio_open() calls it, so that a nonblocking start never blocks; a
+ * file without it is prepared by its first coll_start().
+ *
+ * @return 0 or -ENOMEM, the same on all ranks.
+ */
+int coll_prepare(struct adio_file *file);
+
+/** Free what the engine kept at a file (file->coll): on close. Collective. */
 void coll_forget(struct adio_file *file);
 
 #endif

@@ -5,7 +5,8 @@
  * into one vector, so a vector type of a million blocks is one flat_vec.
  *
  * Units    bytes; displacements are signed and relative to the buffer.
- * Threads  a flat is built by one thread and read-only after flat_end().
+ * Threads  a flat is built by one thread and read-only after flat_end();
+ *          any thread may take and drop references.
  * Failure  -ENOMEM leaves the flat usable for flat_destroy() only.
  */
 #ifndef CAPSTAN_ADIO_FLAT_H
@@ -30,6 +31,7 @@ struct flat {
     int64_t lb;     /* lower bound */
     int64_t extent; /* from instance to instance */
     bool is_contiguous; /* one block as long as the extent, at 0 */
+    bool has_open; /* while built: the last vector may still grow */
     unsigned refs;
 };
 

@@ -73,7 +73,8 @@ static inline void kv_close(struct kv *kv)
     kv->driver->close(kv);
 }
 
-/** Start the one transaction. @return 0 or -ENOMEM. */
+/** Start the one transaction. @return 0, -ENOMEM, or the code of an earlier
+ *  failed commit from which the store has not recovered. */
 static inline int kv_begin(struct kv *kv)
 {
     return kv->driver->begin(kv);
@@ -110,13 +111,14 @@ static inline int kv_each(struct kv *kv, const void *from, size_t from_len,
     return kv->driver->each(kv, from, from_len, prefix, prefix_len, each, ctx);
 }
 
-/** Apply the transaction. @return 0, -EIO or -ENOSPC: nothing was applied. */
+/** Apply the transaction. @return 0; -EIO, -ENOSPC or -ENOMEM: nothing was
+ *  applied. Either way the transaction has ended. */
 static inline int kv_commit(struct kv *kv, bool sync)
 {
     return kv->driver->commit(kv, sync);
 }
 
-/** Drop the transaction. */
+/** Drop the transaction, if one is open. */
 static inline void kv_rollback(struct kv *kv)
 {
     kv->driver->rollback(kv);

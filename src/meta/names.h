@@ -20,7 +20,10 @@
  *
  * Units    bytes; nanoseconds since the epoch.
  * Threads  the owner thread of the kv store.
- * Failure  -EIO from the kv store, else as each call says.
+ * Failure  -EIO from the kv store or for a damaged record (logged with its
+ *          key), -EINVAL and -ENAMETOOLONG for a name that names_check()
+ *          refuses, else as each call says. -ENOMEM, which kv_mem alone gives,
+ *          may leave a call half written: roll the transaction back.
  */
 #ifndef CAPSTAN_META_NAMES_H
 #define CAPSTAN_META_NAMES_H
@@ -36,7 +39,13 @@
 
 struct names;
 
-/** The names of target `target` in kv; borrows kv. @return 0, -EIO, -ENOMEM. */
+/**
+ * The names of target `target` in kv; borrows kv. Commits a transaction of its
+ * own: a new store is given its format, an old one's inode counter moves on.
+ *
+ * @return 0, -EINVAL (not a store of this format and target; logged), -EIO,
+ *         -ENOSPC, -ENOMEM.
+ */
 int names_create(struct kv *kv, uint16_t target, struct names **names_out);
 void names_destroy(struct names **names_p);
 
@@ -73,13 +82,14 @@ int names_lookup(struct names *names, const struct name *name,
  * number is issued here.
  *
  * @return 0, -EEXIST (inode holds the one that is there), -ENOENT (the parent
- *         was removed), -ERR_FROZEN (the parent is being removed: look again).
+ *         was removed), -ERR_FROZEN (the parent is being removed: look again),
+ *         -EINVAL (inode or name), -ENOSPC (every number was issued).
  */
 int names_insert(struct names *names, const struct name *name,
                  struct inode *inode_inout);
 
 /** Replace a record's inode; its number must match. @return 0, -ENOENT,
- *  -ESTALE (another inode has that name now). */
+ *  -ESTALE (another inode has that name now), -EINVAL (inode). */
 int names_update(struct names *names, const struct name *name,
                  const struct inode *inode);
 
@@ -118,7 +128,7 @@ int names_rmdir_begin(struct names *names, const struct name *name,
                       struct inode *inode_out);
 /** Owner: it is gone. @return 0 or -ENOENT (no intent). */
 int names_rmdir_commit(struct names *names, const struct name *name);
-/** Owner: it stays. */
+/** Owner: it stays; no error if there is no intent. */
 int names_rmdir_abort(struct names *names, const struct name *name);
 
 /** Owner, after a restart: the intents that were left. */

@@ -12,7 +12,8 @@
  * sends every call again under its old number); a lost connection (the same, at
  * once); "busy" (the call alone waits a little); another protocol version or
  * another cluster (every call of the link fails with that); a deadline (that
- * call alone fails, and names the server).
+ * call alone fails, and names the server; the connection is closed, so that RMA
+ * still on its way cannot reach memory that the caller has got back).
  */
 #include "rpc/internal.h"
 
@@ -270,6 +271,10 @@ static void expire(struct rpc_link *link, struct rpc_call *call)
 {
     const struct cluster_target *target = link->target;
 
+    if (call->tries > 0) {
+        link_lost(link);
+        drop_peer(link);
+    }
     snprintf(call->text, sizeof(call->text),
              "target %u of server %s (%s:%s) did not answer in time",
              target->id, target->server->name, target->server->node,

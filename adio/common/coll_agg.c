@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An aggregator's rounds. The happy path of a read, for each of two slots:
+ *
+ *   1. begin the next round, unite what is wanted, start to read it (STORAGE);
+ *   2. when it is there (LOADED) and all earlier rounds are out, send each
+ *      client the round and its data (RANKS);
+ *   3. when all is sent the slot is free for the round after next.
+ *
+ * So round i + 1 is read while round i is delivered. A write is the mirror: tell
+ * each client the round and receive its data (RANKS), then write the union
+ * (STORAGE), while the other slot receives.
+ *
+ * Possible failure modes: once anything fails no round is begun; what is under
+ * way in the slots is finished (a client that was told a round has its data
+ * sent or received); then each client with bytes left is sent a last round
+ * with the code. A short read is the end of the file: the round says up to
+ * where bytes exist. A short write is -EIO.
+ */
+#include "adio/common/coll_agg.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+
+int coll_agg_create(struct coll_agg **agg_out)
+{
+    *agg_out = mem_calloc(1, sizeof(**agg_out));
+    return *agg_out == NULL ? -ENOMEM : 0;
+}
+
+static void fail(struct coll_op *op, const struct adio_error *error)
+{
+    coll_fail(op, error);
+    if (!op->agg->is_failed)
+        op->agg->last.code = error->code;
+    op->agg->is_failed = true;
+}
+
+static void fail_memory(struct coll_op *op)
+{
+    struct adio_error error;
+
+    adio_error_set(&error, -ENOMEM, "%s: aggregating", op->file->display);
+    fail(op, &error);
+}
+
+/* @return 0, or -ENOMEM when the wish of a client was lost. */
+static int take_clients(struct coll_op *op)
+{
+    struct coll_agg *agg = op->agg;
+
+    agg->clients = op->exchange->wishes.all;
+    agg->nclients = op->exchange->wishes.n;
+    for (size_t i = 0; i < agg->nclients; i++)
+        if (agg->clients[i].is_lost)
+            fail_memory(op);
+    return agg->is_failed ? -ENOMEM : 0;
+}
+
+static int lay_space(struct coll_agg *agg)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < agg->nclients; i++) {
+        const struct coll_list *list = &agg->clients[i].list;
+
+        for (size_t k = 0; k < list->n && rc == 0; k++)
+            rc = coll_space_add(&agg->space, &list->runs[k]);
+    }
+    coll_space_end(&agg->space);
+    return rc;
+}
+
+static int make_slot(const struct coll_agg *agg, struct agg_slot *slot)
+{
+    slot->buffer = mem_pages(agg->buffer_size);
+    slot->requests = mem_calloc(2 * agg->nclients, sizeof(MPI_Request));
+    slot->memories = mem_calloc(agg->nclients, sizeof(*slot->memories));
+    return slot->buffer == NULL || slot->requests == NULL ||
+                   slot->memories == NULL
+               ? -ENOMEM
+               : 0;
+}
+
+static int make_buffers(struct coll_agg *agg, uint64_t wanted)
+{
+    int rc;
+
+    agg->buffer_size = agg->space.bytes < wanted ? agg->space.bytes : wanted;
+    agg->nrounds =
+        (agg->space.bytes + agg->buffer_size - 1) / agg->buffer_size;
+    rc = coll_union_init(&agg->set, agg->buffer_size);
+    if (rc == 0)
+        rc = make_slot(agg, &agg->slots[0]);
+    if (rc == 0 && agg->nrounds > 1)
+        rc = make_slot(agg, &agg->slots[1]);
+    return rc;
+}
+
+void coll_agg_start(struct coll_op *op)
+{
+    struct coll_agg *agg = op->agg;
+
+    if (op->exchange->wishes.n == 0)
+        return;
+    if (take_clients(op) != 0)
+        return;
+    if (lay_space(agg) != 0 || make_buffers(agg, op->all.buffer_size) != 0)
+        fail_memory(op);
+    if (op->explain.rounds < agg->nrounds)
+        op->explain.rounds = (uint32_t)agg->nrounds;
+}
+
+/* Ask storage for slot->list. */
+static void start_io(struct coll_op *op, struct agg_slot *slot)
+{
+    const struct adio_driver *driver = op->file->driver;
+    struct adio_error error = {0};
+    int rc;
+
+    if (op->verb == COLL_READ)
+        rc = driver->ireadlist(op->file, slot->list.runs, slot->list.n,
+                               &slot->io, &error);
+    else
+        rc = driver->iwritelist(op->file, slot->list.runs, slot->list.n,
+                                &slot->io, &error);
+    slot->state = AGG_STORAGE;
+    if (rc != 0) {
+        slot->state = AGG_FREE;
+        fail(op, &error);
+    }
+}
+
+static void unite_and_start_io(struct coll_op *op, struct agg_slot *slot)
+{
+    if (coll_round_unite(op->agg, slot) == 0) {
+        start_io(op, slot);
+        return;
+    }
+    slot->state = AGG_FREE;
+    fail_memory(op);
+}
+
+static void post(struct coll_op *op, struct agg_slot *slot)
+{
+    slot->state = AGG_RANKS;
+    if (coll_round_post(op, slot) != 0)
+        fail_memory(op);
+}
+
+static void begin(struct coll_op *op, struct agg_slot *slot)
+{
+    struct coll_agg *agg = op->agg;
+
+    if (agg->is_failed || agg->next_round == agg->nrounds ||
+        slot->buffer == NULL)
+        return;
+    coll_round_begin(agg, slot);
+    if (op->verb == COLL_READ)
+        unite_and_start_io(op, slot);
+    else
+        post(op, slot);
+}
+
+/* Storage has ended a slot's io. */
+static void stored(struct coll_op *op, struct agg_slot *slot, int rc,
+                   uint64_t bytes, struct adio_error *error)
+{
+    bool is_short = bytes < runs_bytes(slot->list.runs, slot->list.n);
+
+    op->explain.bytes_storage += bytes;
+    slot->state = op->verb == COLL_READ ? AGG_LOADED : AGG_FREE;
+    if (rc == 0 && is_short && op->verb == COLL_WRITE) {
+        rc = -EIO;
+        adio_error_set(error, rc, "%s: short write at %llu",
+                       op->file->display, (unsigned long long)slot->round.lo);
+    }
+    if (rc != 0) {
+        slot->state = AGG_FREE;
+        fail(op, error);
+    } else if (is_short) {
+        slot->round.valid =
+            coll_offset_at(slot->list.runs, slot->list.n, bytes);
+    }
+}
+
+static void test_io(struct coll_op *op, struct agg_slot *slot)
+{
+    struct adio_error error = {0};
+    uint64_t bytes = 0;
+    bool is_done;
+    int rc = op->file->driver->test(op->file, &slot->io, &is_done, &bytes,
+                                    &error);
+
+    if (is_done)
+        stored(op, slot, rc, bytes, &error);
+}
+
+/* A loaded round goes out in its turn; after a failure its turn never comes. */
+static void send_in_turn(struct coll_op *op, struct agg_slot *slot)
+{
+    struct coll_agg *agg = op->agg;
+
+    if (slot->origin == agg->next_out * agg->buffer_size) {
+        agg->next_out++;
+        post(op, slot);
+    } else if (agg->is_failed) {
+        slot->state = AGG_FREE;
+    }
+}
+
+static void test_ranks(struct coll_op *op, struct agg_slot *slot)
+{
+    int flag;
+
+    PMPI_Testall(slot->nrequests, slot->requests, &flag, MPI_STATUSES_IGNORE);
+    if (!flag)
+        return;
+    for (int i = 0; i < slot->nmemories; i++)
+        coll_memory_free(&slot->memories[i]);
+    slot->state = AGG_FREE;
+    if (op->verb == COLL_WRITE && !op->agg->is_failed)
+        unite_and_start_io(op, slot);
+}
+
+static void move_slot(struct coll_op *op, struct agg_slot *slot)
+{
+    switch (slot->state) {
+    case AGG_FREE:
+        begin(op, slot);
+        break;
+    case AGG_STORAGE:
+        test_io(op, slot);
+        break;
+    case AGG_LOADED:
+        send_in_turn(op, slot);
+        break;
+    case AGG_RANKS:
+        test_ranks(op, slot);
+        break;
+    }
+}
+
+static void send_last(struct coll_op *op)
+{
+    struct coll_agg *agg = op->agg;
+
+    agg->is_last_sent = true;
+    for (size_t i = 0; i < agg->nclients; i++)
+        if (agg->clients[i].left > 0)
+            PMPI_Isend(&agg->last, COLL_ROUND_BYTES, MPI_BYTE,
+                       agg->clients[i].rank, COLL_TAG_ROUND, op->kept->comm,
+                       &agg->clients[i].request);
+}
+
+static bool is_last_received(struct coll_agg *agg)
+{
+    int flag = 1;
+
+    for (size_t i = 0; i < agg->nclients && flag; i++)
+        PMPI_Test(&agg->clients[i].request, &flag, MPI_STATUS_IGNORE);
+    return flag;
+}
+
+bool coll_agg_step(struct coll_op *op)
+{
+    struct coll_agg *agg = op->agg;
+    int i;
+
+    if (agg->nclients == 0)
+        return true;
+    op->io = NULL;
+    for (i = 0; i < 2; i++) {
+        move_slot(op, &agg->slots[i]);
+        if (agg->slots[i].state == AGG_STORAGE)
+            op->io = agg->slots[i].io;
+    }
+    for (i = 0; i < 2; i++)
+        if (agg->slots[i].state != AGG_FREE)
+            return false;
+    if (!agg->is_failed)
+        return agg->next_round == agg->nrounds;
+    if (!agg->is_last_sent)
+        send_last(op);
+    return is_last_received(agg);
+}
+
+void coll_agg_free(struct coll_agg **agg_p)
+{
+    struct coll_agg *agg = *agg_p;
+
+    if (agg == NULL)
+        return;
+    for (int i = 0; i < 2; i++) {
+        free(agg->slots[i].buffer);
+        free(agg->slots[i].requests);
+        free(agg->slots[i].memories);
+        coll_list_fini(&agg->slots[i].list);
+    }
+    coll_space_fini(&agg->space);
+    coll_union_fini(&agg->set);
+    coll_scratch_fini(&agg->scratch);
+    coll_list_fini(&agg->clip);
+    free(agg);
+    *agg_p = NULL;
+}

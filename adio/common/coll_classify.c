@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What kind of collective is this? One Allreduce of a summary answers for all
+ * ranks, then every rank decides alike, for it decides from the same numbers:
+ *
+ *   1. a rank that failed before: nothing moves, its text goes to all;
+ *   2. nobody asks for anything: over;
+ *   3. all ranks ask for the same: share;
+ *   4. rank after rank, in large pieces: direct;
+ *   5. the rest: two-phase.
+ *
+ * The operator is associative and keeps rank order (it is not commutative):
+ * that is what lets it see "rank r ends before rank r + 1 begins" in O(1)
+ * memory, where a gather of bounds would take O(ranks). Hints and layout are
+ * those of the lowest rank, so ranks given different hints do not part ways.
+ *
+ * Possible failure modes: none of its own. A wrong guess costs time, never
+ * correctness: each strategy is right for every access.
+ */
+#include "adio/common/coll_op.h"
+
+#include "base/rng.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DIRECT_BLOCK_MIN (64u << 10) /* bytes a block, on average */
+#define REALM_ALIGN (1u << 20)
+#define BUFFER_DEFAULT (16u << 20)
+
+static uint64_t hash_runs(const struct coll_list *list)
+{
+    uint64_t hash = list->n;
+
+    for (size_t i = 0; i < list->n; i++) {
+        const struct run *run = &list->runs[i];
+
+        hash = rng_mix(hash ^ run->offset);
+        hash = rng_mix(hash ^ run->length);
+        hash = rng_mix(hash ^ run->stride);
+        hash = rng_mix(hash ^ run->count);
+    }
+    return hash;
+}
+
+/* cb_config_list "*:n": at most n a node. Anything else: no limit. */
+static uint64_t per_node_limit(const char *list)
+{
+    unsigned n;
+
+    return sscanf(list, "*:%u", &n) == 1 ? n : 0;
+}
+
+static void describe_access(struct coll_op *op, struct coll_summary *sum)
+{
+    sum->begin = UINT64_MAX;
+    for (size_t i = 0; i < op->mine.n; i++) {
+        const struct run *run = &op->mine.runs[i];
+
+        if (run->offset < sum->begin)
+            sum->begin = run->offset;
+        if (run_end(run) > sum->end)
+            sum->end = run_end(run);
+        sum->bytes += run_bytes(run);
+        sum->blocks += run->count;
+    }
+    sum->asking = sum->bytes > 0;
+    sum->hash = hash_runs(&op->mine);
+    sum->is_alike = sum->is_ordered = true;
+}
+
+static void describe_hints(const struct adio_file *file, enum coll_verb verb,
+                           struct coll_summary *sum)
+{
+    const struct adio_hints *hints = &file->hints;
+    struct adio_layout layout = {0};
+
+    file->driver->layout((struct adio_file *)file, &layout);
+    sum->stripe_size = layout.stripe_size;
+    sum->width = layout.width;
+    sum->strategy = hints->strategy;
+    sum->toggle = verb == COLL_READ ? hints->cb_read : hints->cb_write;
+    sum->buffer_size =
+        hints->cb_buffer_size > 0 ? hints->cb_buffer_size : BUFFER_DEFAULT;
+    if (sum->buffer_size > COLL_PART_MAX)
+        sum->buffer_size = COLL_PART_MAX;
+    sum->cb_nodes = hints->cb_nodes;
+    sum->per_node = per_node_limit(hints->cb_config_list);
+}
+
+void coll_classify_start(struct coll_op *op)
+{
+    struct coll_summary *sum = &op->local;
+    uint64_t tangled = sum->is_tangled;
+
+    *sum = (struct coll_summary){.is_tangled = tangled};
+    if (op->error.code != 0)
+        op->mine.n = 0;
+    describe_access(op, sum);
+    describe_hints(op->file, op->verb, sum);
+    sum->failing =
+        op->error.code != 0 ? (uint64_t)op->file->rank : COLL_NOBODY;
+}
+
+/* right = left then right. */
+static void combine(const struct coll_summary *left, struct coll_summary *right)
+{
+    struct coll_summary both = *left; /* its hints and layout stay */
+
+    both.is_alike = left->is_alike && right->is_alike &&
+                    left->hash == right->hash &&
+                    left->begin == right->begin && left->end == right->end;
+    both.is_ordered = left->is_ordered && right->is_ordered &&
+                      (left->asking == 0 || right->asking == 0 ||
+                       left->end <= right->begin);
+    both.is_tangled = left->is_tangled || right->is_tangled;
+    if (right->begin < both.begin)
+        both.begin = right->begin;
+    if (right->end > both.end)
+        both.end = right->end;
+    both.bytes += right->bytes;
+    both.blocks += right->blocks;
+    both.asking += right->asking;
+    if (right->failing < both.failing)
+        both.failing = right->failing;
+    *right = both;
+}
+
+void coll_classify_combine(void *left, void *right_inout, int *len,
+                           MPI_Datatype *type)
+{
+    const struct coll_summary *in = left;
+    struct coll_summary *inout = right_inout;
+
+    for (int i = 0; i < *len; i++)
+        combine(&in[i], &inout[i]);
+}
+
+static bool is_large(const struct coll_summary *all)
+{
+    return all->bytes / all->blocks >= DIRECT_BLOCK_MIN;
+}
+
+static enum coll_state chosen(struct coll_op *op, enum adio_strategy strategy,
+                              const char *why)
+{
+    op->explain.strategy = strategy;
+    snprintf(op->explain.why, sizeof(op->explain.why), "%s", why);
+    switch (strategy) {
+    case ADIO_STRATEGY_SHARE:
+        return COLL_SHARE;
+    case ADIO_STRATEGY_TWO_PHASE:
+        return COLL_REQUEST;
+    default:
+        return COLL_DIRECT;
+    }
+}
+
+static enum coll_state choose_by_access(struct coll_op *op, bool may_direct,
+                                        bool may_share)
+{
+    const struct coll_summary *all = &op->all;
+    bool is_list_io = op->file->driver->features & ADIO_FEATURE_LIST_IO;
+
+    if (may_share)
+        return chosen(op, ADIO_STRATEGY_SHARE, "all ranks read the same");
+    if (may_direct && op->file->size == 1)
+        return chosen(op, ADIO_STRATEGY_DIRECT, "one rank only");
+    if (may_direct && all->is_ordered && !all->is_tangled && is_large(all))
+        return chosen(op, ADIO_STRATEGY_DIRECT,
+                      "ranks are disjoint, in large pieces");
+    if (may_direct && is_list_io && !all->is_alike && !all->is_tangled &&
+        all->bytes <= all->end - all->begin && is_large(all))
+        return chosen(op, ADIO_STRATEGY_DIRECT,
+                      "ranks interleave in large pieces");
+    if (all->is_ordered)
+        return chosen(op, ADIO_STRATEGY_TWO_PHASE,
+                      "ranks are disjoint, in small pieces");
+    if (all->bytes > all->end - all->begin)
+        return chosen(op, ADIO_STRATEGY_TWO_PHASE, "ranks overlap");
+    return chosen(op, ADIO_STRATEGY_TWO_PHASE, "ranks interleave");
+}
+
+static enum coll_state choose(struct coll_op *op)
+{
+    const struct coll_summary *all = &op->all;
+    bool may_share = op->verb == COLL_READ && all->is_alike &&
+                     !all->is_tangled && op->file->size > 1;
+
+    switch ((enum adio_strategy)all->strategy) {
+    case ADIO_STRATEGY_SHARE:
+        if (may_share)
+            return chosen(op, ADIO_STRATEGY_SHARE, "asked for by hint");
+        return chosen(op, ADIO_STRATEGY_TWO_PHASE,
+                      "share asked for, but ranks differ or write");
+    case ADIO_STRATEGY_DIRECT:
+        return chosen(op, ADIO_STRATEGY_DIRECT, "asked for by hint");
+    case ADIO_STRATEGY_TWO_PHASE:
+        return chosen(op, ADIO_STRATEGY_TWO_PHASE, "asked for by hint");
+    case ADIO_STRATEGY_INDEPENDENT:
+        return chosen(op, ADIO_STRATEGY_INDEPENDENT, "asked for by hint");
+    case ADIO_STRATEGY_AUTOMATIC:
+        break;
+    }
+    if (all->toggle == ADIO_DISABLE)
+        return chosen(op, ADIO_STRATEGY_INDEPENDENT,
+                      op->verb == COLL_READ ? "romio_cb_read is disable"
+                                            : "romio_cb_write is disable");
+    return choose_by_access(op, all->toggle != ADIO_ENABLE, may_share);
+}
+
+static void lay_realms(struct coll_op *op)
+{
+    const struct coll_summary *all = &op->all;
+    uint64_t align =
+        all->buffer_size < REALM_ALIGN ? all->buffer_size : REALM_ALIGN;
+    uint32_t n = coll_nodes_count(&op->kept->nodes, (uint32_t)all->cb_nodes,
+                                  (uint32_t)all->per_node,
+                                  (uint32_t)all->width, all->bytes);
+
+    coll_realm_init(&op->realm, all->begin, all->end, n, all->stripe_size,
+                    (uint32_t)all->width, align);
+}
+
+enum coll_state coll_classify_step(struct coll_op *op)
+{
+    enum coll_state next;
+
+    if (!op->is_entered)
+        PMPI_Iallreduce(&op->local, &op->all, 1, op->kept->summary_type,
+                        op->kept->combine, op->kept->comm, &op->request);
+    if (!coll_request_done(op))
+        return COLL_CLASSIFY;
+    if (op->all.failing != COLL_NOBODY) {
+        op->failing = (int)op->all.failing;
+        snprintf(op->explain.why, sizeof(op->explain.why),
+                 "rank %d could not take part", op->failing);
+        return COLL_TEXT;
+    }
+    if (op->all.bytes == 0) {
+        snprintf(op->explain.why, sizeof(op->explain.why), "nothing to do");
+        return COLL_OVER;
+    }
+    lay_realms(op);
+    next = choose(op);
+    if (next == COLL_SHARE || next == COLL_REQUEST)
+        op->explain.aggregators = op->realm.owners;
+    return next;
+}

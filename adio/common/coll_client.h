@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Two-phase, the side of every rank: takes from (gives to) aggregators what it
+ * asked for in the exchange.
+ *
+ * An aggregator begins each of its rounds that concern this rank with a
+ * coll_round message. On a read the data follows it; on a write it is the
+ * permission to send. Both sides know the rank's runs, so the round's bounds
+ * say exactly which bytes, in which order: nothing else travels.
+ *
+ * Units    bytes.
+ * Threads  as coll.h.
+ * Failure  a round with a code is the last one of that aggregator.
+ */
+#ifndef CAPSTAN_ADIO_COLL_CLIENT_H
+#define CAPSTAN_ADIO_COLL_CLIENT_H
+
+#include "adio/common/coll_exchange.h"
+
+/* The round lo .. hi - 1 of an aggregator; below `valid` bytes exist. */
+struct coll_round {
+    int64_t code;
+    uint64_t lo;
+    uint64_t hi;
+    uint64_t valid;
+};
+
+#define COLL_ROUND_BYTES ((int)sizeof(struct coll_round))
+
+/** Take all memory this side needs for op->exchange->parts. */
+int coll_client_reserve(struct coll_op *op);
+
+/** Begin to wait for rounds of the aggregators asked. */
+void coll_client_start(struct coll_op *op);
+
+/** Move on. @return true when nothing is awaited any more. */
+bool coll_client_step(struct coll_op *op);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The exchange in steps: send (Issend), receive whatever comes (Improbe), enter
+ * the barrier when one's sends are matched, go on receiving until it is over.
+ *
+ * A request of the next operation cannot arrive here: its sender has passed
+ * AGREE of this one, and so has this rank.
+ *
+ * Possible failure modes: without memory for an incoming request it is
+ * received into nothing, truncated, and the communicator made not to abort
+ * for it; the sender is remembered and will be told by the aggregator.
+ */
+#include "adio/common/coll_client.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+
+static_assert(sizeof(struct coll_wire_run) == 4 * sizeof(uint64_t),
+              "kept->run_type is four MPI_UINT64_T");
+
+static int grow_wishes(struct coll_wishes *wishes)
+{
+    size_t room = wishes->room > 0 ? wishes->room * 2 : COLL_WISHES_MIN;
+    void *all = mem_grow(wishes->all, room, sizeof(*wishes->all));
+
+    if (all == NULL)
+        return -ENOMEM;
+    wishes->all = all;
+    wishes->room = room;
+    return 0;
+}
+
+int coll_exchange_create(struct coll_exchange **exchange_out)
+{
+    struct coll_exchange *exchange = mem_calloc(1, sizeof(*exchange));
+
+    if (exchange == NULL)
+        return -ENOMEM;
+    if (grow_wishes(&exchange->wishes) != 0) {
+        free(exchange);
+        return -ENOMEM;
+    }
+    exchange->barrier = MPI_REQUEST_NULL;
+    *exchange_out = exchange;
+    return 0;
+}
+
+static int set_up(struct coll_op *op, struct coll_exchange *exchange)
+{
+    size_t i, nruns = 0;
+
+    if (coll_realm_split(&op->realm, op->mine.runs, op->mine.n,
+                         &exchange->parts) != 0)
+        return -ENOMEM;
+    for (i = 0; i < exchange->parts.n; i++)
+        nruns += exchange->parts.parts[i].list.n;
+    if (nruns == 0)
+        return 0;
+    exchange->wire = mem_calloc(nruns, sizeof(*exchange->wire));
+    exchange->sends = mem_calloc(exchange->parts.n, sizeof(MPI_Request));
+    if (exchange->wire == NULL || exchange->sends == NULL ||
+        coll_client_reserve(op) != 0) {
+        coll_parts_fini(&exchange->parts);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+static void encode(const struct coll_list *list, struct coll_wire_run *to)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        const struct run *run = &list->runs[i];
+
+        *to++ = (struct coll_wire_run){run->offset, run->length, run->stride,
+                                       run->count};
+    }
+}
+
+void coll_exchange_start(struct coll_op *op)
+{
+    struct coll_exchange *exchange = op->exchange;
+    struct coll_wire_run *wire;
+
+    if (set_up(op, exchange) != 0) {
+        coll_fail_memory(op, "asking aggregators");
+        return;
+    }
+    wire = exchange->wire;
+    for (size_t i = 0; i < exchange->parts.n; i++) {
+        const struct coll_part *part = &exchange->parts.parts[i];
+        int to = coll_nodes_rank(&op->kept->nodes, part->owner,
+                                 op->realm.owners);
+
+        encode(&part->list, wire);
+        PMPI_Issend(wire, (int)part->list.n, op->kept->run_type, to,
+                    COLL_TAG_REQUEST, op->kept->comm,
+                    &exchange->sends[exchange->nsends++]);
+        wire += part->list.n;
+        op->explain.messages += to != op->file->rank;
+    }
+}
+
+static struct coll_wish *new_wish(struct coll_wishes *wishes)
+{
+    if (wishes->n == wishes->room && grow_wishes(wishes) != 0)
+        return NULL;
+    wishes->all[wishes->n] = (struct coll_wish){.request = MPI_REQUEST_NULL};
+    return &wishes->all[wishes->n++];
+}
+
+static void receive(struct coll_op *op, MPI_Message *message,
+                    const MPI_Status *status)
+{
+    struct coll_wish *wish = new_wish(&op->exchange->wishes);
+
+    if (wish == NULL) /* nowhere to remember who must be told */
+        PMPI_Abort(op->kept->comm, 1);
+    wish->rank = status->MPI_SOURCE;
+    PMPI_Get_count(status, op->kept->run_type, &wish->count);
+    wish->wire = mem_calloc((size_t)wish->count, sizeof(*wish->wire));
+    wish->is_lost = wish->wire == NULL ||
+                    coll_list_reserve(&wish->list, (size_t)wish->count) != 0;
+    if (wish->is_lost) {
+        PMPI_Comm_set_errhandler(op->kept->comm, MPI_ERRORS_RETURN);
+        wish->count = 0;
+    }
+    PMPI_Imrecv(wish->wire, wish->count, op->kept->run_type, message,
+                &wish->request);
+}
+
+static void receive_all(struct coll_op *op)
+{
+    MPI_Message message;
+    MPI_Status status;
+    int flag = 1;
+
+    while (flag) {
+        PMPI_Improbe(MPI_ANY_SOURCE, COLL_TAG_REQUEST, op->kept->comm, &flag,
+                     &message, &status);
+        if (flag)
+            receive(op, &message, &status);
+    }
+}
+
+static void decode(struct coll_wish *wish)
+{
+    for (int i = 0; i < wish->count; i++) {
+        const struct coll_wire_run *wire = &wish->wire[i];
+
+        wish->list.runs[i] = (struct run){
+            .offset = wire->offset,
+            .length = wire->length,
+            .stride = wire->stride,
+            .count = wire->count,
+        };
+    }
+    wish->list.n = (size_t)wish->count;
+    wish->left = wish->is_lost ? 1 : runs_bytes(wish->list.runs, wish->list.n);
+    free(wish->wire);
+    wish->wire = NULL;
+}
+
+static bool is_received(struct coll_wishes *wishes)
+{
+    int flag;
+
+    for (size_t i = 0; i < wishes->n; i++) {
+        PMPI_Test(&wishes->all[i].request, &flag, MPI_STATUS_IGNORE);
+        if (!flag)
+            return false;
+    }
+    for (size_t i = 0; i < wishes->n; i++)
+        decode(&wishes->all[i]);
+    return true;
+}
+
+bool coll_exchange_step(struct coll_op *op)
+{
+    struct coll_exchange *exchange = op->exchange;
+    int flag;
+
+    receive_all(op);
+    if (!exchange->is_sent) {
+        PMPI_Testall((int)exchange->nsends, exchange->sends, &flag,
+                     MPI_STATUSES_IGNORE);
+        if (!flag)
+            return false;
+        exchange->is_sent = true;
+        PMPI_Ibarrier(op->kept->comm, &exchange->barrier);
+    }
+    PMPI_Test(&exchange->barrier, &flag, MPI_STATUS_IGNORE);
+    return flag && is_received(&exchange->wishes);
+}
+
+void coll_exchange_free(struct coll_exchange **exchange_p)
+{
+    struct coll_exchange *exchange = *exchange_p;
+    size_t i;
+
+    if (exchange == NULL)
+        return;
+    for (i = 0; i < exchange->wishes.n; i++) {
+        coll_list_fini(&exchange->wishes.all[i].list);
+        free(exchange->wishes.all[i].wire);
+    }
+    free(exchange->wishes.all);
+    free(exchange->wire);
+    free(exchange->sends);
+    coll_parts_fini(&exchange->parts);
+    free(exchange);
+    *exchange_p = NULL;
+}

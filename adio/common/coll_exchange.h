@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Two-phase: who wants what of whom, without an array of ranks anywhere.
+ *
+ * A rank sends each aggregator its compressed runs; aggregators do not know
+ * from how many ranks they will hear. Termination is the nonblocking consensus
+ * of Hoefler, Siebert and Lumsdaine, "Scalable communication protocols for
+ * dynamic sparse data exchange" (PPoPP 2010): synchronous sends, a nonblocking
+ * barrier entered when one's own have all been received, the end when it is
+ * over.
+ *
+ * Units    bytes. Runs of others have no memory address.
+ * Threads  as coll.h.
+ * Failure  no memory for a request: its sender is kept with is_lost, to be
+ *          told; no memory for one's own: nothing is asked. Only without memory
+ *          to remember the sender, past the first COLL_WISHES_MIN, is the job
+ *          aborted.
+ */
+#ifndef CAPSTAN_ADIO_COLL_EXCHANGE_H
+#define CAPSTAN_ADIO_COLL_EXCHANGE_H
+
+#include "adio/common/coll_op.h"
+
+#define COLL_WISHES_MIN 16 /* places made before anything is sent */
+
+/* A run as it travels: little but the ranks of one job are of one machine. */
+struct coll_wire_run {
+    uint64_t offset;
+    uint64_t length;
+    uint64_t stride;
+    uint64_t count;
+};
+
+/* What a rank wants of this aggregator; from the end of the exchange on, where
+ * the aggregator stands with it. */
+struct coll_wish {
+    int rank;
+    struct coll_wire_run *wire; /* while it is received */
+    int count;
+    MPI_Request request; /* its arrival, later the last round's */
+    struct coll_list list;
+    bool is_lost;  /* no memory for the list: the rank must be told */
+    size_t first;  /* runs before it end before every round to come */
+    uint64_t left; /* bytes of rounds not yet begun */
+};
+
+struct coll_wishes {
+    struct coll_wish *all;
+    size_t n;
+    size_t room;
+};
+
+struct coll_exchange {
+    struct coll_parts parts; /* this rank's own, by aggregator */
+    struct coll_wire_run *wire;
+    MPI_Request *sends;
+    size_t nsends;
+    bool is_sent;
+    MPI_Request barrier;
+    struct coll_wishes wishes;
+};
+
+/** Split op->mine by realm and send it. */
+void coll_exchange_start(struct coll_op *op);
+
+/** Move on. @return true when every request of every rank has arrived. */
+bool coll_exchange_step(struct coll_op *op);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the engine keeps at a file between operations: its own communicator,
+ * the summary operator and types, the nodes.
+ *
+ * Possible failure modes: no memory. Every rank takes part in all collectives
+ * here whatever happens, and all ranks return alike.
+ */
+#include "adio/common/coll_op.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+
+static_assert(sizeof(struct coll_summary) % sizeof(uint64_t) == 0,
+              "a summary travels as a vector of MPI_UINT64_T");
+
+static void make_types(struct coll_kept *kept)
+{
+    PMPI_Op_create(coll_classify_combine, 0, &kept->combine);
+    PMPI_Type_contiguous(sizeof(struct coll_summary) / sizeof(uint64_t),
+                         MPI_UINT64_T, &kept->summary_type);
+    PMPI_Type_commit(&kept->summary_type);
+    PMPI_Type_contiguous(4, MPI_UINT64_T, &kept->run_type);
+    PMPI_Type_commit(&kept->run_type);
+}
+
+static bool all_have(MPI_Comm comm, bool mine)
+{
+    int has = mine;
+
+    PMPI_Allreduce(MPI_IN_PLACE, &has, 1, MPI_INT, MPI_MIN, comm);
+    return has;
+}
+
+int coll_prepare(struct adio_file *file)
+{
+    struct coll_kept *kept = mem_calloc(1, sizeof(*kept));
+    int rc = 0;
+
+    if (kept != NULL)
+        kept->spare = mem_calloc(1, sizeof(*kept->spare));
+    if (!all_have(file->comm, kept != NULL && kept->spare != NULL))
+        goto err_kept;
+    PMPI_Comm_dup(file->comm, &kept->comm);
+    rc = coll_nodes_init(&kept->nodes, kept->comm);
+    if (!all_have(file->comm, rc == 0))
+        goto err_comm;
+    make_types(kept);
+    file->coll = kept;
+    return 0;
+
+err_comm:
+    coll_nodes_fini(&kept->nodes);
+    PMPI_Comm_free(&kept->comm);
+err_kept:
+    if (kept != NULL)
+        free(kept->spare);
+    free(kept);
+    return -ENOMEM;
+}
+
+void coll_forget(struct adio_file *file)
+{
+    struct coll_kept *kept = file->coll;
+
+    if (kept == NULL)
+        return;
+    file->coll = NULL;
+    PMPI_Type_free(&kept->run_type);
+    PMPI_Type_free(&kept->summary_type);
+    PMPI_Op_free(&kept->combine);
+    coll_nodes_fini(&kept->nodes);
+    PMPI_Comm_free(&kept->comm);
+    free(kept->spare);
+    free(kept);
+}

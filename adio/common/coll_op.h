@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One collective operation, and what a file keeps between operations. Private
+ * to adio/common/coll*.c.
+ *
+ * Units    bytes.
+ * Threads  as coll.h.
+ * Failure  an error of this rank goes to op->error by coll_fail(), first one
+ *          kept; the rank goes on taking part until all agree at the end.
+ */
+#ifndef CAPSTAN_ADIO_COLL_OP_H
+#define CAPSTAN_ADIO_COLL_OP_H
+
+#include "adio/common/adio.h"
+#include "adio/common/coll.h"
+#include "adio/common/coll_nodes.h"
+#include "adio/common/coll_realm.h"
+#include "adio/common/coll_runs.h"
+
+#define COLL_NOBODY UINT64_MAX
+
+/* Tags on the engine's own communicator. */
+enum coll_tag { COLL_TAG_REQUEST = 1, COLL_TAG_ROUND, COLL_TAG_DATA };
+
+/*
+ * X(name, step function, states that may follow). A step function returns the
+ * state it wants next, its own while it waits.
+ */
+#define COLL_STATES(X)                                                         \
+    X(CLASSIFY, coll_classify_step,                                            \
+      TO(TEXT) | TO(DIRECT) | TO(SHARE) | TO(REQUEST) | TO(OVER))              \
+    X(DIRECT, coll_direct_step, TO(AGREE))                                     \
+    X(SHARE, coll_share_step, TO(AGREE))                                       \
+    X(REQUEST, coll_request_step, TO(MOVE))                                    \
+    X(MOVE, coll_move_step, TO(AGREE))                                         \
+    X(AGREE, coll_agree_step, TO(TEXT) | TO(OVER))                             \
+    X(TEXT, coll_text_step, TO(OVER))                                          \
+    X(OVER, coll_over_step, 0)
+
+enum coll_state {
+#define X(name, step, next) COLL_##name,
+    COLL_STATES(X)
+#undef X
+};
+
+/*
+ * What one Allreduce tells of all ranks. Everything is 64 bits wide, so that
+ * the whole is one vector of MPI_UINT64_T.
+ */
+struct coll_summary {
+    uint64_t begin; /* hull of what is asked; begin > end: nothing is */
+    uint64_t end;
+    uint64_t bytes;
+    uint64_t blocks;
+    uint64_t asking;     /* ranks that ask for anything */
+    uint64_t hash;       /* of the runs */
+    uint64_t is_alike;   /* every rank asks for the same */
+    uint64_t is_ordered; /* rank r ends before rank r + 1 begins */
+    uint64_t is_tangled; /* a rank's own runs interleave or overlap */
+    uint64_t failing;    /* lowest rank with an error, or COLL_NOBODY */
+    /* The lowest rank's word goes, so that ranks with other hints agree. */
+    uint64_t strategy;
+    uint64_t toggle;
+    uint64_t buffer_size;
+    uint64_t cb_nodes;
+    uint64_t per_node;
+    uint64_t stripe_size;
+    uint64_t width;
+};
+
+struct coll_share;    /* coll_share.c */
+struct coll_exchange; /* coll_exchange.h */
+struct coll_client;   /* coll_client.h */
+struct coll_agg;      /* coll_agg.h */
+
+struct coll_op {
+    struct adio_file *file;
+    struct coll_kept *kept;
+    struct coll_op *next; /* started after this one on the same file */
+    enum coll_verb verb;
+    enum coll_state state;
+    bool is_entered; /* the state has done its first step */
+    struct adio_error error;
+    struct coll_list mine; /* this rank's runs: ascending, none empty */
+    struct coll_summary local;
+    struct coll_summary all;
+    struct coll_realm realm;
+    struct adio_explain explain;
+    uint64_t bytes; /* arrived at, or left, this rank's memory */
+    MPI_Request request;
+    int64_t agree_local[2]; /* who failed, rounds */
+    int64_t agree_all[2];
+    int failing; /* whose text TEXT brings */
+    struct adio_io *io;
+    struct coll_share *share;
+    struct coll_exchange *exchange;
+    struct coll_client *client;
+    struct coll_agg *agg;
+};
+
+/* file->coll. */
+struct coll_kept {
+    MPI_Comm comm; /* so that nobody else's messages can meet ours */
+    MPI_Op combine;
+    MPI_Datatype summary_type;
+    MPI_Datatype run_type; /* a run as requests carry it */
+    struct coll_nodes nodes;
+    struct coll_op *head; /* operations in the order they were started */
+    struct coll_op *tail;
+    struct coll_op *spare; /* so that a start cannot fail for want of memory */
+};
+
+/** Note a failure of this rank; the first one stays. */
+void coll_fail(struct coll_op *op, const struct adio_error *error);
+
+/** Note -ENOMEM, saying for what. */
+void coll_fail_memory(struct coll_op *op, const char *what);
+
+/** True once op->request is over. */
+bool coll_request_done(struct coll_op *op);
+
+/** Describe op->mine and this rank's hints. */
+void coll_classify_start(struct coll_op *op);
+/** The MPI_Op behind kept->combine. */
+void coll_classify_combine(void *left, void *right_inout, int *len,
+                           MPI_Datatype *type);
+
+/*
+ * What strategies keep is made before CLASSIFY, so that a rank without memory
+ * is found out there. @return 0 or -ENOMEM.
+ */
+int coll_share_create(struct coll_share **share_out);
+int coll_exchange_create(struct coll_exchange **exchange_out);
+int coll_client_create(struct coll_client **client_out);
+int coll_agg_create(struct coll_agg **agg_out);
+
+/* The steps of the table above. */
+#define X(name, step, next) enum coll_state step(struct coll_op *op);
+COLL_STATES(X)
+#undef X
+void coll_share_free(struct coll_share **share_p);
+void coll_exchange_free(struct coll_exchange **exchange_p);
+void coll_client_free(struct coll_client **client_p);
+void coll_agg_free(struct coll_agg **agg_p);
+
+#endif

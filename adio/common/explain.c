@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The printer of struct adio_explain: one table of keys, kinds and fields.
+ */
+#include "adio/common/explain.h"
+
+#include "adio/common/hints.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum explain_kind { KIND_STRATEGY, KIND_TEXT, KIND_U32, KIND_U64 };
+
+static const struct {
+    const char *key;
+    enum explain_kind kind;
+    size_t at; /* in struct adio_explain */
+} table[] = {
+#define X(key, kind, field)                                                    \
+    {#key, KIND_##kind, offsetof(struct adio_explain, field)},
+    X(capstan_last_strategy, STRATEGY, strategy)
+    X(capstan_last_why, TEXT, why)
+    X(capstan_last_aggregators, U32, aggregators)
+    X(capstan_last_rounds, U32, rounds)
+    X(capstan_last_bytes_storage, U64, bytes_storage)
+    X(capstan_last_bytes_delivered, U64, bytes_delivered)
+    X(capstan_last_bytes_exchanged, U64, bytes_exchanged)
+    X(capstan_last_messages, U64, messages)
+    X(capstan_total_collectives, U64, collectives)
+    X(capstan_total_bytes_storage, U64, bytes_storage_total)
+    X(capstan_total_bytes_delivered, U64, bytes_delivered_total)
+#undef X
+};
+
+size_t explain_count(void)
+{
+    return sizeof(table) / sizeof(table[0]);
+}
+
+const char *explain_key(size_t i)
+{
+    return table[i].key;
+}
+
+void explain_print(const struct adio_explain *explain, size_t i, char *value)
+{
+    const void *field = (const char *)explain + table[i].at;
+
+    switch (table[i].kind) {
+    case KIND_STRATEGY:
+        snprintf(value, EXPLAIN_VALUE_MAX, "%s",
+                 hints_strategy_name(*(const enum adio_strategy *)field));
+        break;
+    case KIND_TEXT:
+        snprintf(value, EXPLAIN_VALUE_MAX, "%s", (const char *)field);
+        break;
+    case KIND_U32:
+        snprintf(value, EXPLAIN_VALUE_MAX, "%" PRIu32,
+                 *(const uint32_t *)field);
+        break;
+    case KIND_U64:
+        snprintf(value, EXPLAIN_VALUE_MAX, "%" PRIu64,
+                 *(const uint64_t *)field);
+        break;
+    }
+}
+
+void explain_report(struct adio_file *file)
+{
+    const struct adio_explain *explain = &file->explain;
+    uint64_t mine[2] = {
+        explain->bytes_storage_total,
+        explain->bytes_delivered_total,
+    };
+    uint64_t all[2] = {0};
+
+    PMPI_Reduce(mine, all, 2, MPI_UINT64_T, MPI_SUM, 0, file->comm);
+    if (file->rank != 0)
+        return;
+    fprintf(stderr,
+            "capstan: %s: %d ranks, %" PRIu64 " collectives, %" PRIu64
+            " bytes from or to storage, %" PRIu64
+            " bytes delivered; last: %s, %" PRIu32 " aggregators, %" PRIu32
+            " rounds, %s\n",
+            file->display, file->size, explain->collectives, all[0], all[1],
+            hints_strategy_name(explain->strategy), explain->aggregators,
+            explain->rounds, explain->why[0] != '\0' ? explain->why : "-");
+}

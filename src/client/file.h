@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Open files from inside.
+ *
+ * Units    bytes.
+ * Threads  the session's owner.
+ * Failure  as public.
+ */
+#ifndef CAPSTAN_CLIENT_FILE_H
+#define CAPSTAN_CLIENT_FILE_H
+
+#include "client/cli.h"
+#include "client/path.h"
+
+struct capstan_file {
+    struct capstan_session *session;
+    struct capstan_file *prev, *next; /* of the session */
+    unsigned flags;                   /* enum capstan_open_flags */
+    bool is_dirty;                    /* written and not yet synced */
+    unsigned active;                  /* requests under way */
+    struct cli_name name;             /* text is name_text */
+    struct inode inode; /* its layout only ever goes from stuffed to striped */
+    char name_text[NAME_LEN_MAX + 1];
+    char path[]; /* as the caller said it */
+};
+
+/** Can every target of this layout be reached? @return 0 or -ERR_CLUSTER (one
+ *  is not in this client's cluster file). */
+int cli_layout_known(const struct capstan_session *session,
+                     const struct layout *layout);
+
+/** Prepare SET_STRIPED for a file. */
+struct cli_call;
+void cli_set_striped_init(const struct capstan_file *file,
+                          struct cli_call *call);
+
+/** Free all open files without a word to servers: the session ends. */
+void cli_files_abandon(struct capstan_session *session);
+
+#endif

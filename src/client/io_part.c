@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One message to one target.
+ *
+ * The happy path: runs are encoded into an open part as they come; when it is
+ * full, or nothing else comes, it is sent; the server moves the data by RMA, or
+ * few bytes ride in the message; the callback notes the end.
+ *
+ * The runs are kept encoded only: who needs their pieces (inline data, holes)
+ * decodes them again.
+ *
+ * Possible failure modes are: inline data that is not as long as the runs say
+ * (-ERR_PROTOCOL, nothing is copied); memory that cannot be registered.
+ */
+#include "client/io.h"
+
+#include "client/file.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+/* All pieces of a part, one after the other. */
+struct walk {
+    const struct io_part *part;
+    struct proto_runs decoder;
+    const uint8_t *at;
+    struct split_pieces pieces;
+    bool has_run;
+};
+
+static void walk_init(struct walk *walk, const struct io_part *part)
+{
+    memset(walk, 0, sizeof(*walk));
+    walk->part = part;
+    walk->at = part->runs;
+}
+
+/* @return false at the end; piece->mem is an address then. */
+static bool walk_next(struct walk *walk, struct split_piece *piece)
+{
+    const struct io_part *part = walk->part;
+    struct run run;
+
+    for (;;) {
+        if (walk->has_run && split_piece_next(&walk->pieces, piece)) {
+            piece->mem += part->span->low;
+            return true;
+        }
+        if (proto_run_decode(&walk->decoder, &walk->at,
+                             part->runs + part->runs_len, &run) != 0)
+            return false;
+        split_pieces_init(&walk->pieces, &part->request->map, part->column,
+                          &run);
+        walk->has_run = true;
+    }
+}
+
+uint64_t io_part_offset(const struct io_part *part)
+{
+    struct split_piece piece;
+    struct walk walk;
+
+    walk_init(&walk, part);
+    return walk_next(&walk, &piece) ? piece.offset : 0;
+}
+
+void io_part_open(struct io_part *part, uint16_t column)
+{
+    memset(&part->encoder, 0, sizeof(part->encoder));
+    part->column = column;
+    part->span = NULL;
+    part->runs_len = 0;
+    part->bytes = 0;
+    part->end = 0;
+    part->state = IO_PART_OPEN;
+}
+
+bool io_part_append(struct io_part *part, const struct run *run)
+{
+    const struct capstan_request *request = part->request;
+    struct io_span *span = io_memory_find(&request->memory, run->mem);
+    uint64_t bytes = split_bytes(&request->map, part->column, run);
+    uint8_t *at = part->runs + part->runs_len;
+    struct run relative = *run;
+
+    if (part->span != NULL &&
+        (part->span != span || part->bytes + bytes > IO_PART_BYTES))
+        return false;
+    relative.mem -= span->low;
+    if (proto_run_encode(&part->encoder, &relative, &at,
+                         part->runs + request->runs_room) != 0) {
+        assert(part->span != NULL);
+        return false;
+    }
+    part->runs_len = (size_t)(at - part->runs);
+    part->span = span;
+    part->bytes += bytes;
+    if (run_end(run) > part->end)
+        part->end = run_end(run);
+    return true;
+}
+
+/* Collect inline data for a write. */
+static uint32_t gather(const struct io_part *part)
+{
+    struct split_piece piece;
+    struct walk walk;
+    uint64_t len = 0;
+
+    walk_init(&walk, part);
+    for (; walk_next(&walk, &piece); len += piece.length) {
+        assert(len + piece.length <= PROTO_INLINE_MAX);
+        memcpy(part->data + len, (const void *)(uintptr_t)piece.mem,
+               piece.length);
+    }
+    return (uint32_t)len;
+}
+
+/* The bytes of a piece that the object had. */
+static uint64_t length_there(const struct split_piece *piece,
+                             uint64_t object_size)
+{
+    if (piece->object_offset >= object_size)
+        return 0;
+    if (piece->length > object_size - piece->object_offset)
+        return object_size - piece->object_offset;
+    return piece->length;
+}
+
+static uint64_t bytes_there(const struct io_part *part, uint64_t object_size)
+{
+    struct split_piece piece;
+    struct walk walk;
+    uint64_t bytes = 0;
+
+    walk_init(&walk, part);
+    while (walk_next(&walk, &piece))
+        bytes += length_there(&piece, object_size);
+    return bytes;
+}
+
+/* Spread inline data of a read. */
+static int scatter(const struct io_part *part, const struct proto_bytes *data)
+{
+    const uint8_t *from = data->data;
+    struct split_piece piece;
+    struct walk walk;
+    uint64_t length;
+
+    if (bytes_there(part, part->object_size) != data->len)
+        return -ERR_PROTOCOL;
+    walk_init(&walk, part);
+    while (walk_next(&walk, &piece)) {
+        length = length_there(&piece, part->object_size);
+        memcpy((void *)(uintptr_t)piece.mem, from, length);
+        from += length;
+    }
+    return 0;
+}
+
+static void on_done(struct rpc_call *call, int rc, const union proto_rep *rep)
+{
+    struct io_part *part = call->ctx;
+    struct capstan_request *request = part->request;
+
+    part->moved = 0;
+    if (rc == 0 && request->is_write) {
+        part->moved = rep->write.bytes;
+    } else if (rc == 0) {
+        part->moved = rep->read.bytes;
+        part->object_size = rep->read.object_size;
+        if (part->req.read.is_inline)
+            rc = scatter(part, &rep->read.data);
+    }
+    part->rc = rc;
+    part->state = IO_PART_ENDED;
+    request->is_ready = true;
+}
+
+static int fill_remote(struct io_part *part, uint64_t *key_out,
+                       uint64_t *addr_out, uint64_t *span_out)
+{
+    struct capstan_request *request = part->request;
+    struct net_remote remote;
+    int rc = io_span_register(request->session->net, part->span,
+                              request->is_write ? NET_REMOTE_READ
+                                                : NET_REMOTE_WRITE,
+                              &remote);
+
+    if (rc != 0)
+        return rc;
+    *key_out = remote.key;
+    *addr_out = remote.addr;
+    *span_out = part->span->high - part->span->low;
+    return 0;
+}
+
+static int fill_read(struct io_part *part)
+{
+    struct proto_req_read *req = &part->req.read;
+    const struct capstan_request *request = part->request;
+
+    memset(req, 0, sizeof(*req));
+    req->ino = request->file->inode.ino;
+    req->stripe_size = request->map.stripe_size;
+    req->columns = request->map.columns;
+    req->column = part->column;
+    req->runs.data = part->runs;
+    req->runs.len = (uint32_t)part->runs_len;
+    req->is_inline = part->bytes <= PROTO_INLINE_MAX;
+    req->span = part->span->high - part->span->low;
+    return req->is_inline
+               ? 0
+               : fill_remote(part, &req->key, &req->addr, &req->span);
+}
+
+static int fill_write(struct io_part *part)
+{
+    struct proto_req_write *req = &part->req.write;
+    const struct capstan_request *request = part->request;
+
+    memset(req, 0, sizeof(*req));
+    req->ino = request->file->inode.ino;
+    req->stripe_size = request->map.stripe_size;
+    req->columns = request->map.columns;
+    req->column = part->column;
+    req->runs.data = part->runs;
+    req->runs.len = (uint32_t)part->runs_len;
+    req->span = part->span->high - part->span->low;
+    if (part->bytes > PROTO_INLINE_MAX)
+        return fill_remote(part, &req->key, &req->addr, &req->span);
+    req->data.data = part->data;
+    req->data.len = gather(part);
+    return 0;
+}
+
+int io_part_send(struct io_part *part)
+{
+    struct capstan_request *request = part->request;
+    struct rpc_call *call = &part->call;
+    int rc = request->is_write ? fill_write(part) : fill_read(part);
+
+    if (rc != 0)
+        return rc;
+    call->target = request->file->inode.layout.targets[part->column];
+    call->opcode = request->is_write ? PROTO_OP_write : PROTO_OP_read;
+    call->req = (const union proto_req *)&part->req;
+    call->deadline_ns = cli_deadline(request->session);
+    call->done = on_done;
+    call->ctx = part;
+    request->guard_ns = call->deadline_ns;
+    part->state = IO_PART_SENT;
+    rpc_call_start(request->session->rpc, call);
+    return 0;
+}
+
+bool io_part_is_short(const struct io_part *part)
+{
+    const struct split_map *map = &part->request->map;
+
+    /* The column's whole share of what lies below part->end is there: so are
+     * the pieces. The common case costs no walk. */
+    if (part->object_size >= layout_object_size(map->stripe_size, map->columns,
+                                                part->column, part->end))
+        return false;
+    return bytes_there(part, part->object_size) <
+           bytes_there(part, UINT64_MAX);
+}
+
+void io_part_fill(const struct io_part *part, uint64_t eof)
+{
+    struct split_piece piece;
+    struct walk walk;
+    uint64_t there, limit;
+
+    walk_init(&walk, part);
+    while (walk_next(&walk, &piece)) {
+        there = length_there(&piece, part->object_size);
+        limit = piece.offset >= eof ? 0 : eof - piece.offset;
+        if (limit > piece.length)
+            limit = piece.length;
+        if (there < limit)
+            memset((char *)(uintptr_t)piece.mem + there, 0, limit - there);
+    }
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The key-value store in RocksDB.
+ *
+ * The happy path: a transaction is a write batch with an index, so that reads
+ * and iterators see its writes over the database. A commit is one write of the
+ * batch: into the write-ahead log always (it survives kill -9), synced when
+ * asked. kv_sync() syncs the log for all commits before it.
+ *
+ * Possible failure modes are:
+ *
+ * - Another process, or this one, has the database open: -EBUSY.
+ *
+ * - A commit fails (full disk, EIO). RocksDB refuses every later write then,
+ *   so the database is closed and opened anew at the next kv_begin(); until
+ *   that works, kv_begin() gives the cause. What was committed is in the log
+ *   and comes back. A commit whose sync failed may come back too: the device
+ *   had it, but never said so.
+ *
+ * - A block fails its checksum: -EIO for the call that met it.
+ *
+ * RocksDB's text of an error is logged, once, where it is mapped to a code.
+ */
+#include "meta/kv.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <rocksdb/c.h>
+#include <string.h>
+
+#define WRITE_BUFFER_BYTES ((size_t)8 << 20)
+#define WRITE_BUFFERS 2
+#define CACHE_BYTES ((size_t)16 << 20)
+#define LOG_TOTAL_BYTES ((uint64_t)32 << 20) /* write-ahead log files */
+#define INFO_LOG_BYTES ((size_t)1 << 20)
+#define OPEN_FILES 128
+#define BACKGROUND_JOBS 2
+#define BLOOM_BITS 10
+#define INFO_LEVEL_ERROR 3 /* rocksdb::InfoLogLevel::ERROR_LEVEL */
+
+struct kv_rocks {
+    struct kv kv; /* first */
+    char *directory;
+    rocksdb_options_t *options;
+    rocksdb_readoptions_t *reads;
+    rocksdb_writeoptions_t *writes;
+    rocksdb_writeoptions_t *synced_writes;
+    rocksdb_t *db; /* NULL: a commit failed, to be opened anew */
+    rocksdb_writebatch_wi_t *batch;
+    bool is_begun;
+};
+
+static struct kv_rocks *rocks_of(struct kv *kv)
+{
+    assert(kv->driver == &kv_rocksdb);
+    return (struct kv_rocks *)kv;
+}
+
+/* Map RocksDB's text to a code, log it and free it. NULL: no error. */
+static int take_error(const struct kv_rocks *rocks, const char *what,
+                      char *text)
+{
+    int code = -EIO;
+
+    if (text == NULL)
+        return 0;
+    if (strstr(text, "No space left") != NULL)
+        code = -ENOSPC;
+    else if (strstr(text, "LOCK") != NULL || strstr(text, "lock hold") != NULL)
+        code = -EBUSY;
+    log_error("names in %s: %s failed: %s", rocks->directory, what, text);
+    rocksdb_free(text);
+    return code;
+}
+
+/*
+ * Open and close.
+ */
+
+static void set_table_options(rocksdb_options_t *options)
+{
+    rocksdb_block_based_table_options_t *table =
+        rocksdb_block_based_options_create();
+    rocksdb_cache_t *cache = rocksdb_cache_create_lru(CACHE_BYTES);
+
+    rocksdb_block_based_options_set_block_cache(table, cache);
+    rocksdb_block_based_options_set_filter_policy(
+        table, rocksdb_filterpolicy_create_bloom_full(BLOOM_BITS));
+    rocksdb_options_set_block_based_table_factory(options, table);
+    rocksdb_block_based_options_destroy(table);
+    rocksdb_cache_destroy(cache); /* the options hold it */
+}
+
+static rocksdb_options_t *make_options(void)
+{
+    rocksdb_options_t *options = rocksdb_options_create();
+
+    rocksdb_options_set_create_if_missing(options, 1);
+    rocksdb_options_set_write_buffer_size(options, WRITE_BUFFER_BYTES);
+    rocksdb_options_set_max_write_buffer_number(options, WRITE_BUFFERS);
+    rocksdb_options_set_max_total_wal_size(options, LOG_TOTAL_BYTES);
+    rocksdb_options_set_max_background_jobs(options, BACKGROUND_JOBS);
+    rocksdb_options_set_max_open_files(options, OPEN_FILES);
+    rocksdb_options_set_info_log_level(options, INFO_LEVEL_ERROR);
+    rocksdb_options_set_keep_log_file_num(options, 1);
+    rocksdb_options_set_max_log_file_size(options, INFO_LOG_BYTES);
+    rocksdb_options_set_stats_dump_period_sec(options, 0);
+    rocksdb_options_set_stats_persist_period_sec(options, 0);
+    set_table_options(options);
+    return options;
+}
+
+static int open_database(struct kv_rocks *rocks)
+{
+    char *error = NULL;
+
+    rocks->db = rocksdb_open(rocks->options, rocks->directory, &error);
+    return take_error(rocks, "open", error);
+}
+
+static void close_database(struct kv_rocks *rocks)
+{
+    if (rocks->db != NULL)
+        rocksdb_close(rocks->db);
+    rocks->db = NULL;
+}
+
+static void rocks_destroy(struct kv_rocks *rocks)
+{
+    close_database(rocks);
+    rocksdb_writebatch_wi_destroy(rocks->batch);
+    rocksdb_writeoptions_destroy(rocks->synced_writes);
+    rocksdb_writeoptions_destroy(rocks->writes);
+    rocksdb_readoptions_destroy(rocks->reads);
+    rocksdb_options_destroy(rocks->options);
+    free(rocks->directory);
+    free(rocks);
+}
+
+static int rocks_open(const struct kv_config *config, struct kv **kv_out)
+{
+    struct kv_rocks *rocks = mem_calloc(1, sizeof(*rocks));
+    int rc;
+
+    if (rocks == NULL)
+        return -ENOMEM;
+    rocks->directory = mem_strdup(config->directory);
+    if (rocks->directory == NULL) {
+        free(rocks);
+        return -ENOMEM;
+    }
+    rocks->kv.driver = &kv_rocksdb;
+    rocks->options = make_options();
+    rocks->reads = rocksdb_readoptions_create();
+    rocks->writes = rocksdb_writeoptions_create();
+    rocks->synced_writes = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_sync(rocks->synced_writes, 1);
+    rocks->batch = rocksdb_writebatch_wi_create(0, 1);
+    rc = open_database(rocks);
+    if (rc != 0) {
+        rocks_destroy(rocks);
+        return rc;
+    }
+    *kv_out = &rocks->kv;
+    return 0;
+}
+
+static void rocks_close(struct kv *kv)
+{
+    rocks_destroy(rocks_of(kv));
+}
+
+/*
+ * Transactions.
+ */
+
+static int rocks_begin(struct kv *kv)
+{
+    struct kv_rocks *rocks = rocks_of(kv);
+    int rc;
+
+    assert(!rocks->is_begun);
+    if (rocks->db == NULL) {
+        rc = open_database(rocks);
+        if (rc != 0)
+            return rc;
+    }
+    rocks->is_begun = true;
+    return 0;
+}
+
+static void rocks_rollback(struct kv *kv)
+{
+    struct kv_rocks *rocks = rocks_of(kv);
+
+    rocksdb_writebatch_wi_clear(rocks->batch);
+    rocks->is_begun = false;
+}
+
+static int rocks_commit(struct kv *kv, bool sync)
+{
+    struct kv_rocks *rocks = rocks_of(kv);
+    char *error = NULL;
+    int rc;
+
+    assert(rocks->is_begun);
+    rocksdb_write_writebatch_wi(rocks->db,
+                                sync ? rocks->synced_writes : rocks->writes,
+                                rocks->batch, &error);
+    rc = take_error(rocks, "commit", error);
+    rocks_rollback(kv);
+    if (rc != 0)
+        close_database(rocks);
+    return rc;
+}
+
+static int rocks_sync(struct kv *kv)
+{
+    struct kv_rocks *rocks = rocks_of(kv);
+    char *error = NULL;
+    int rc;
+
+    if (rocks->db == NULL)
+        return -EIO;
+    rocksdb_flush_wal(rocks->db, 1, &error);
+    rc = take_error(rocks, "sync", error);
+    if (rc != 0 && !rocks->is_begun)
+        close_database(rocks);
+    return rc;
+}
+
+/*
+ * Reads and writes. The batch is empty outside of a transaction.
+ */
+
+static int rocks_get(struct kv *kv, const void *key, size_t key_len,
+                     void *value, size_t room, size_t *value_len_out)
+{
+    struct kv_rocks *rocks = rocks_of(kv);
+    char *error = NULL, *found;
+    size_t found_len = 0;
+    int rc;
+
+    if (rocks->db == NULL)
+        return -EIO;
+    found = rocksdb_writebatch_wi_get_from_batch_and_db(
+        rocks->batch, rocks->db, rocks->reads, key, key_len, &found_len,
+        &error);
+    rc = take_error(rocks, "get", error);
+    if (rc != 0)
+        return -EIO;
+    if (found == NULL)
+        return -ENOENT;
+    if (found_len > room) {
+        rc = -EOVERFLOW;
+    } else {
+        if (found_len > 0)
+            memcpy(value, found, found_len);
+        *value_len_out = found_len;
+    }
+    rocksdb_free(found);
+    return rc;
+}
+
+static int rocks_put(struct kv *kv, const void *key, size_t key_len,
+                     const void *value, size_t value_len)
+{
+    struct kv_rocks *rocks = rocks_of(kv);
+
+    assert(rocks->is_begun);
+    if (key_len > KV_KEY_MAX || value_len > KV_VALUE_MAX)
+        return -EINVAL;
+    rocksdb_writebatch_wi_put(rocks->batch, key, key_len, value, value_len);
+    return 0;
+}
+
+static int rocks_del(struct kv *kv, const void *key, size_t key_len)
+{
+    struct kv_rocks *rocks = rocks_of(kv);
+
+    assert(rocks->is_begun);
+    if (key_len > KV_KEY_MAX)
+        return -EINVAL;
+    rocksdb_writebatch_wi_delete(rocks->batch, key, key_len);
+    return 0;
+}
+
+/* The least key above every key with this prefix. @return its length; 0: there
+ * is none. */
+static size_t end_of_prefix(const void *prefix, size_t len, char *end)
+{
+    if (len > 0)
+        memcpy(end, prefix, len);
+    while (len > 0 && (unsigned char)end[len - 1] == 0xff)
+        len--;
+    if (len > 0)
+        end[len - 1]++;
+    return len;
+}
+
+static bool has_prefix(const char *key, size_t key_len, const void *prefix,
+                       size_t prefix_len)
+{
+    return key_len >= prefix_len &&
+           (prefix_len == 0 || memcmp(key, prefix, prefix_len) == 0);
+}
+
+static bool is_below(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    size_t common = a_len < b_len ? a_len : b_len;
+    int order = common == 0 ? 0 : memcmp(a, b, common);
+
+    return order < 0 || (order == 0 && a_len < b_len);
+}
+
+static void visit(rocksdb_iterator_t *at, const void *prefix,
+                  size_t prefix_len, kv_each_fn *each, void *ctx)
+{
+    const char *key, *value;
+    size_t key_len, value_len;
+
+    for (; rocksdb_iter_valid(at); rocksdb_iter_next(at)) {
+        key = rocksdb_iter_key(at, &key_len);
+        value = rocksdb_iter_value(at, &value_len);
+        if (!has_prefix(key, key_len, prefix, prefix_len) ||
+            !each(ctx, key, key_len, value, value_len))
+            break;
+    }
+}
+
+static int rocks_each(struct kv *kv, const void *from, size_t from_len,
+                      const void *prefix, size_t prefix_len, kv_each_fn *each,
+                      void *ctx)
+{
+    struct kv_rocks *rocks = rocks_of(kv);
+    rocksdb_readoptions_t *reads;
+    rocksdb_iterator_t *at;
+    char end[KV_KEY_MAX];
+    char *error = NULL;
+    size_t end_len;
+    int rc;
+
+    if (prefix_len > KV_KEY_MAX)
+        return -EINVAL;
+    if (rocks->db == NULL)
+        return -EIO;
+    if (is_below(from, from_len, prefix, prefix_len)) {
+        from = prefix;
+        from_len = prefix_len;
+    }
+    reads = rocksdb_readoptions_create();
+    end_len = end_of_prefix(prefix, prefix_len, end);
+    if (end_len > 0)
+        rocksdb_readoptions_set_iterate_upper_bound(reads, end, end_len);
+    at = rocksdb_writebatch_wi_create_iterator_with_base(
+        rocks->batch, rocksdb_create_iterator(rocks->db, reads));
+    rocksdb_iter_seek(at, from, from_len);
+    visit(at, prefix, prefix_len, each, ctx);
+    rocksdb_iter_get_error(at, &error);
+    rc = take_error(rocks, "iteration", error);
+    rocksdb_iter_destroy(at);
+    rocksdb_readoptions_destroy(reads);
+    return rc == 0 ? 0 : -EIO;
+}
+
+const struct kv_driver kv_rocksdb = {
+    .name = "rocksdb",
+    .open = rocks_open,
+    .close = rocks_close,
+    .begin = rocks_begin,
+    .get = rocks_get,
+    .put = rocks_put,
+    .del = rocks_del,
+    .each = rocks_each,
+    .commit = rocks_commit,
+    .rollback = rocks_rollback,
+    .sync = rocks_sync,
+};

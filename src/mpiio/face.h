@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The face: Open MPI's io component "capstan". What its files share.
+ *
+ * A call comes in by a slot of face_module, becomes a call on struct adio_file,
+ * and goes back as an MPI error code made by face_code().
+ *
+ * Units    as MPI's: offsets in etypes of the view, counts in datatypes.
+ * Threads  face_file.lock is held through every call on a file; so two threads
+ *          may use one file, one at a time. face_component.lock guards what
+ *          all files share. Taken in that order.
+ * Failure  an MPI error code whose class the standard names and whose string
+ *          says file, operation and cause.
+ */
+#ifndef CAPSTAN_MPIIO_FACE_H
+#define CAPSTAN_MPIIO_FACE_H
+
+#include "mca_compat.h"
+
+#include "adio/common/adio.h"
+#include "adio/common/coll.h"
+#include "adio/common/flat.h"
+#include "adio/common/hints.h"
+#include "adio/common/view.h"
+
+#define FACE_CODES_PER_CLASS 8 /* error texts of a class that live at a time */
+
+/* Causes that errno has no word for; error_class.c maps them. */
+enum {
+    FACE_AMODE = 3001,
+    FACE_DATAREP,
+    FACE_TYPE,
+    FACE_READ_ONLY,
+    FACE_ARG,
+};
+
+/* Open MPI's component, and what lives as long as the process. */
+struct face_component {
+    compat_component super; /* first: Open MPI knows this one */
+    int priority;
+    int verbose;
+    char *posix_prefix; /* "": off; "*": any path */
+    opal_mutex_t lock;
+    struct hint_warned warned;
+    int flat_keyval; /* of datatypes: their struct flat */
+};
+
+extern struct face_component mca_io_capstan_component;
+extern const compat_module face_module;
+
+/* A split collective that was begun: its end finds the result here. */
+struct face_split {
+    bool is_active;
+    const void *buf;
+    int code;
+    MPI_Status status;
+};
+
+struct face_file {
+    struct adio_file *adio;
+    opal_mutex_t lock;
+    struct flat *byte;      /* memory without holes is counted in these */
+    struct run_list list;   /* of the current call; kept for its memory */
+    MPI_Offset disp;        /* the view as the user gave it */
+    MPI_Datatype etype;     /* retained */
+    MPI_Datatype filetype;  /* retained */
+    struct face_split split;
+};
+
+static inline struct face_file *face_of(ompi_file_t *fh)
+{
+    return (struct face_file *)fh->f_io_selected_data;
+}
+
+/* drivers.c */
+
+/** Who serves a path, or NULL: nobody here. *rest_out is the path without our
+ *  prefix. */
+const struct adio_driver *face_driver(const char *path, const char **rest_out);
+
+/* error_class.c */
+
+/** Make an MPI error code of an error: class and text. 0 is MPI_SUCCESS. */
+int face_code(const struct adio_error *error);
+
+/** The MPI error class of a negative code. */
+int face_class(int code);
+
+/* flatten.c */
+
+/** Flatten a committed datatype. The caller owns a reference. */
+int face_flatten(ompi_datatype_t *type, struct flat **flat_out);
+
+/* file_info.c */
+
+/** Take the hints of an info: hints of ours, others are left alone. */
+void face_take_info(struct adio_hints *hints, opal_info_t *info);
+
+/** Hear of MPI_File_set_info(). */
+void face_info_subscribe(ompi_file_t *fh);
+
+/** Put what is in force where MPI_File_get_info() finds it. */
+void face_info_refresh(ompi_file_t *fh);
+
+/* file_open.c, delete.c */
+int face_open(ompi_communicator_t *comm, const char *path, int amode,
+              opal_info_t *info, ompi_file_t *fh);
+int face_close(ompi_file_t *fh);
+int face_sync(ompi_file_t *fh);
+int face_delete_query(const char *path, opal_info_t *info,
+                      struct mca_io_base_delete_t **data_out, bool *usable_out,
+                      int *priority_out);
+int face_delete_select(const char *path, opal_info_t *info,
+                       struct mca_io_base_delete_t *data);
+int face_delete_unselect(const char *path, opal_info_t *info,
+                         struct mca_io_base_delete_t *data);
+
+/* file_view.c */
+int face_set_view(ompi_file_t *fh, MPI_Offset disp, ompi_datatype_t *etype,
+                  ompi_datatype_t *filetype, const char *datarep,
+                  opal_info_t *info);
+int face_get_view(ompi_file_t *fh, MPI_Offset *disp_out,
+                  ompi_datatype_t **etype_out, ompi_datatype_t **filetype_out,
+                  char *datarep_out);
+int face_get_type_extent(ompi_file_t *fh, ompi_datatype_t *type,
+                         MPI_Aint *extent_out);
+void face_view_fini(struct face_file *face);
+
+/* file_misc.c */
+int face_set_size(ompi_file_t *fh, MPI_Offset size);
+int face_preallocate(ompi_file_t *fh, MPI_Offset size);
+int face_get_size(ompi_file_t *fh, MPI_Offset *size_out);
+int face_get_amode(ompi_file_t *fh, int *amode_out);
+int face_seek(ompi_file_t *fh, MPI_Offset offset, int whence);
+int face_get_position(ompi_file_t *fh, MPI_Offset *offset_out);
+int face_get_byte_offset(ompi_file_t *fh, MPI_Offset offset,
+                         MPI_Offset *disp_out);
+int face_set_atomicity(ompi_file_t *fh, int is_atomic);
+int face_get_atomicity(ompi_file_t *fh, int *is_atomic_out);
+
+/* file_rw.c */
+
+enum face_where { FACE_AT, FACE_POINTER };
+
+/* One read or write as MPI states it. */
+struct face_rw {
+    enum coll_verb verb;
+    enum face_where where;
+    MPI_Offset offset; /* FACE_AT: etypes of the view */
+    void *buf;         /* only read from when writing */
+    compat_count count;
+    ompi_datatype_t *type;
+};
+
+/** By this rank alone. status may be MPI_STATUS_IGNORE. */
+int face_rw_alone(ompi_file_t *fh, const struct face_rw *rw,
+                  MPI_Status *status);
+
+/** By all ranks together. */
+int face_rw_all(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status);
+
+/** By all ranks together, in two calls. */
+int face_rw_begin(ompi_file_t *fh, const struct face_rw *rw);
+int face_rw_end(ompi_file_t *fh, const void *buf, MPI_Status *status);
+
+/** By this rank alone; the request is complete when it is returned. */
+int face_rw_request(ompi_file_t *fh, const struct face_rw *rw,
+                    ompi_request_t **request_out);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Read and write.
+ *
+ * A call is checked, its memory is flattened, view and memory become runs, and
+ * the runs go to the driver (alone) or to the collective engine (together). In
+ * a collective a rank that fails its checks still takes part, with nothing to
+ * move, so that no other rank waits for it.
+ *
+ * The individual pointer moves by what was asked for, as the standard has it
+ * (MPI-3.1, 13.4.1), and stays where it was when the call fails. The status
+ * counts the bytes that were really moved.
+ *
+ * Possible failure modes are: a read of a file opened WRONLY (MPI_ERR_ACCESS),
+ * a write to one opened RDONLY (MPI_ERR_READ_ONLY), an offset below zero
+ * (MPI_ERR_ARG), memory that is not whole etypes (MPI_ERR_TYPE), and whatever
+ * the driver or the engine say.
+ */
+#include "face.h"
+
+#include <stdlib.h>
+
+#define LIST_ROOM_KEPT 4096 /* runs a file keeps memory for between calls */
+
+static const char *verb_name(enum coll_verb verb)
+{
+    return verb == COLL_READ ? "read" : "write";
+}
+
+static int check(const struct adio_file *adio, const struct face_rw *rw,
+                 struct adio_error *error)
+{
+    if (rw->verb == COLL_READ && (adio->amode & MPI_MODE_WRONLY) != 0)
+        adio_error_set(error, -EACCES, "%s: read: opened WRONLY",
+                       adio->display);
+    else if (rw->verb == COLL_WRITE && (adio->amode & MPI_MODE_RDONLY) != 0)
+        adio_error_set(error, -FACE_READ_ONLY, "%s: write: opened RDONLY",
+                       adio->display);
+    else if (rw->where == FACE_AT && rw->offset < 0)
+        adio_error_set(error, -FACE_ARG, "%s: %s at offset %lld",
+                       adio->display, verb_name(rw->verb),
+                       (long long)rw->offset);
+    else if (rw->type->super.size * (uint64_t)rw->count %
+                 adio->view->etype_size !=
+             0)
+        adio_error_set(error, -FACE_TYPE, "%s: %s of a part of an etype",
+                       adio->display, verb_name(rw->verb));
+    return error->code;
+}
+
+static uint64_t start_of(const struct adio_file *adio, const struct face_rw *rw)
+{
+    return rw->where == FACE_AT ? (uint64_t)rw->offset : adio->position;
+}
+
+/* Memory without holes is a number of bytes, whatever type it is of. */
+static int make_runs(struct face_file *face, const struct face_rw *rw,
+                     uint64_t at)
+{
+    const opal_datatype_t *type = &rw->type->super;
+    struct flat *flat;
+    int rc;
+
+    if (opal_datatype_is_contiguous_memory_layout(type, (int)rw->count))
+        return view_runs(face->adio->view, at,
+                         (const char *)rw->buf + type->true_lb, face->byte,
+                         type->size * (uint64_t)rw->count, &face->list);
+    rc = face_flatten(rw->type, &flat);
+    if (rc != 0)
+        return rc;
+    rc = view_runs(face->adio->view, at, rw->buf, flat, (uint64_t)rw->count,
+                   &face->list);
+    flat_put(&flat);
+    return rc;
+}
+
+static int prepare(struct face_file *face, const struct face_rw *rw,
+                   struct adio_error *error)
+{
+    struct adio_file *adio = face->adio;
+    uint64_t at;
+    int rc;
+
+    face->list.nruns = 0;
+    face->list.bytes = 0;
+    if (check(adio, rw, error) != 0)
+        return error->code;
+    if (__builtin_mul_overflow(start_of(adio, rw), adio->view->etype_size, &at))
+        rc = -EOVERFLOW;
+    else
+        rc = make_runs(face, rw, at);
+    if (rc == 0)
+        return 0;
+    face->list.nruns = 0;
+    adio_error_set(error, rc, "%s: %s at offset %llu", adio->display,
+                   verb_name(rw->verb),
+                   (unsigned long long)start_of(adio, rw));
+    return rc;
+}
+
+/* After the transfer: pointer, dirt, status, and the memory of a long list. */
+static void settle(struct face_file *face, const struct face_rw *rw,
+                   uint64_t bytes, int code, MPI_Status *status)
+{
+    struct adio_file *adio = face->adio;
+
+    if (rw->verb == COLL_WRITE)
+        adio->is_dirty = true;
+    if (code == 0 && rw->where == FACE_POINTER)
+        adio->position += face->list.bytes / adio->view->etype_size;
+    if (status != MPI_STATUS_IGNORE) {
+        PMPI_Status_set_elements_x(status, MPI_BYTE, (MPI_Count)bytes);
+        PMPI_Status_set_cancelled(status, 0);
+    }
+    if (face->list.room > LIST_ROOM_KEPT)
+        run_list_fini(&face->list);
+}
+
+static void move_alone(struct adio_file *adio, enum coll_verb verb,
+                       const struct run_list *list, uint64_t *bytes_out,
+                       struct adio_error *error)
+{
+    int rc;
+
+    if (list->nruns == 0)
+        return;
+    if (verb == COLL_READ)
+        rc = adio->driver->readlist(adio, list->runs, list->nruns, bytes_out,
+                                    error);
+    else
+        rc = adio->driver->writelist(adio, list->runs, list->nruns, bytes_out,
+                                     error);
+    if (rc != 0 && error->code == 0)
+        adio_error_set(error, rc, "%s: %s", adio->display, verb_name(verb));
+}
+
+int face_rw_alone(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
+{
+    struct face_file *face = face_of(fh);
+    struct adio_error error = {0};
+    uint64_t bytes = 0;
+
+    OPAL_THREAD_LOCK(&face->lock);
+    if (prepare(face, rw, &error) == 0)
+        move_alone(face->adio, rw->verb, &face->list, &bytes, &error);
+    settle(face, rw, bytes, error.code, status);
+    OPAL_THREAD_UNLOCK(&face->lock);
+    return face_code(&error);
+}
+
+/* Under the lock. */
+static int rw_all(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
+{
+    struct face_file *face = face_of(fh);
+    struct adio_error local = {0}, error = {0};
+    uint64_t bytes = 0;
+    int rc;
+
+    prepare(face, rw, &local);
+    rc = coll_run(face->adio, rw->verb, face->list.runs, face->list.nruns,
+                  local.code != 0 ? &local : NULL, &bytes, &error);
+    if (rc != 0 && error.code == 0)
+        adio_error_set(&error, rc, "%s: collective %s", face->adio->display,
+                       verb_name(rw->verb));
+    settle(face, rw, bytes, rc, status);
+    face_info_refresh(fh);
+    return face_code(&error);
+}
+
+int face_rw_all(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
+{
+    struct face_file *face = face_of(fh);
+    int code;
+
+    OPAL_THREAD_LOCK(&face->lock);
+    code = rw_all(fh, rw, status);
+    OPAL_THREAD_UNLOCK(&face->lock);
+    return code;
+}
+
+int face_rw_begin(ompi_file_t *fh, const struct face_rw *rw)
+{
+    struct face_file *face = face_of(fh);
+    struct adio_error error = {0};
+
+    OPAL_THREAD_LOCK(&face->lock);
+    if (face->split.is_active) {
+        adio_error_set(&error, -FACE_ARG,
+                       "%s: a split collective is active already",
+                       face->adio->display);
+    } else {
+        face->split.code = rw_all(fh, rw, &face->split.status);
+        face->split.buf = rw->buf;
+        face->split.is_active = true;
+    }
+    OPAL_THREAD_UNLOCK(&face->lock);
+    return face_code(&error);
+}
+
+int face_rw_end(ompi_file_t *fh, const void *buf, MPI_Status *status)
+{
+    struct face_file *face = face_of(fh);
+    struct adio_error error = {0};
+    int code = MPI_SUCCESS;
+
+    OPAL_THREAD_LOCK(&face->lock);
+    if (!face->split.is_active || face->split.buf != buf) {
+        adio_error_set(&error, -FACE_ARG,
+                       "%s: no split collective with this buffer is active",
+                       face->adio->display);
+    } else {
+        face->split.is_active = false;
+        code = face->split.code;
+        if (status != MPI_STATUS_IGNORE)
+            *status = face->split.status;
+    }
+    OPAL_THREAD_UNLOCK(&face->lock);
+    return error.code != 0 ? face_code(&error) : code;
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * obj_uring: the contract, with transfers cut so short that they resume, and
+ * what only files and a ring can show.
+ */
+#define TRANSFER_MAX ((size_t)3001)
+#include "store/verbs_uring.c"
+
+#include "store/obj_uring.c"
+
+#include "base/pool.h"
+#include "tests/store/obj_contract.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#define INO 0x00010000000002cdull
+
+struct obj_fixture obj_fixture;
+static char directory[256];
+
+static void note_end(struct obj_io *io)
+{
+}
+
+static void path_of(uint64_t ino, char path[512])
+{
+    snprintf(path, 512, "%s/objects/%02x/%016llx", directory, file_shard(ino),
+             (unsigned long long)ino);
+}
+
+static void test_object_is_a_file_at_its_documented_place(void)
+{
+    struct obj_store *store = fixture_open();
+    char path[512];
+
+    path_of(INO, path);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "a", 1), 1);
+    CU_ASSERT_EQUAL(access(path, F_OK), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(path, "/00010000000002cd"));
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    CU_ASSERT_EQUAL(access(path, F_OK), -1);
+    obj_close(store);
+}
+
+static void test_reading_makes_no_file(void)
+{
+    struct obj_store *store = fixture_open();
+    char path[512], byte;
+
+    path_of(INO, path);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, &byte, 1), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_SYNC, INO, 0, NULL, 0), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_TRUNCATE, INO, 0, NULL, 0), 0);
+    CU_ASSERT_EQUAL(access(path, F_OK), -1);
+    obj_close(store);
+}
+
+static unsigned open_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    unsigned n = 0;
+
+    while (readdir(dir) != NULL)
+        n++;
+    closedir(dir);
+    return n;
+}
+
+static void test_open_descriptors_are_bounded(void)
+{
+    enum { N = 200 };
+    struct obj_store *store;
+    struct rlimit limit, low;
+    unsigned before;
+    char byte;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    low = limit;
+    low.rlim_cur = 64; /* a quarter of it, 16, is kept open */
+    setrlimit(RLIMIT_NOFILE, &low);
+    store = fixture_open();
+    before = open_descriptors();
+    for (unsigned i = 0; i < N; i++)
+        CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO + i, 0, "a", 1), 1);
+    CU_ASSERT(open_descriptors() <= before + QUIET_MIN);
+    for (unsigned i = 0; i < N; i++) {
+        CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO + i, 0, &byte, 1), 1);
+        CU_ASSERT_EQUAL(do_io(store, OBJ_SYNC, INO + i, 0, NULL, 0), 0);
+        CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO + i, 0, NULL, 0), 0);
+    }
+    CU_ASSERT_EQUAL(open_descriptors(), before);
+    obj_close(store);
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* More busy objects than descriptors: some fail, all end, the store lives. */
+static void test_want_of_descriptors_concerns_one_operation(void)
+{
+    enum { N = 64 };
+    static struct obj_io ios[N];
+    struct obj_store *store = fixture_open();
+    struct rlimit limit, low;
+    unsigned failed = 0;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    low = limit;
+    low.rlim_cur = open_descriptors() + 4;
+    setrlimit(RLIMIT_NOFILE, &low);
+    for (unsigned i = 0; i < N; i++) {
+        ios[i] = (struct obj_io){.verb = OBJ_WRITE, .ino = INO + i,
+                                 .memory = "a", .length = 1,
+                                 .done = note_end};
+        obj_submit(store, &ios[i]);
+    }
+    drain_to(store, 0);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    for (unsigned i = 0; i < N; i++) {
+        CU_ASSERT(ios[i].result == 1 || ios[i].result == -EMFILE);
+        failed += ios[i].result != 1;
+        CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO + i, 0, NULL, 0), 0);
+    }
+    CU_ASSERT(failed < N);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "a", 1), 1);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
+static void test_file_too_big_concerns_one_operation(void)
+{
+    struct obj_store *store = fixture_open();
+    struct rlimit limit, low;
+    char bytes[8192] = {0};
+
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    low = limit;
+    low.rlim_cur = 10000;
+    setrlimit(RLIMIT_FSIZE, &low);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, bytes, 8192), 8192);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 8192, bytes, 8192), -EFBIG);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_TRUNCATE, INO, 20000, NULL, 0), -EFBIG);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 8192, bytes, 8192), 8192);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
+static void test_first_sync_covers_the_directory(void)
+{
+    struct obj_store *base = fixture_open();
+    struct shard *shard = &store_of(base)->shards[file_shard(INO)];
+
+    CU_ASSERT_EQUAL(shard->synced, 0);
+    CU_ASSERT_EQUAL(do_io(base, OBJ_WRITE, INO, 0, "a", 1), 1);
+    CU_ASSERT_EQUAL(shard->changed, 2);
+    CU_ASSERT_EQUAL(do_io(base, OBJ_SYNC, INO, 0, NULL, 0), 0);
+    CU_ASSERT_EQUAL(shard->synced, 2);
+    CU_ASSERT_EQUAL(do_io(base, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    CU_ASSERT_EQUAL(shard->changed, 3);
+    CU_ASSERT_EQUAL(do_io(base, OBJ_SYNC, INO, 0, NULL, 0), 0);
+    CU_ASSERT_EQUAL(shard->synced, 3);
+    obj_close(base);
+}
+
+static void test_registered_memory_moves_bytes(void)
+{
+    struct obj_store *store;
+    struct pool pool;
+    char *buffer, *other;
+
+    CU_ASSERT_EQUAL_FATAL(pool_init(&pool, 4, 65536), 0);
+    obj_fixture.config.pool = pool.base;
+    obj_fixture.config.pool_size = 4 * 65536;
+    store = fixture_open();
+    buffer = pool_get(&pool);
+    other = pool_get(&pool);
+    memset(buffer, 'r', 65536);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 1, buffer, 65536), 65536);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 2, other, 65000), 65000);
+    CU_ASSERT_EQUAL(memcmp(buffer, other, 65000), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+    obj_fixture.config.pool = NULL;
+    obj_fixture.config.pool_size = 0;
+    pool_fini(&pool);
+}
+
+/* Memory that cannot be registered (nothing is mapped there). */
+static void test_refused_registration_is_no_error(void)
+{
+    struct obj_store *store;
+
+    obj_fixture.config.pool = (void *)4096;
+    obj_fixture.config.pool_size = 65536;
+    store = fixture_open();
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "a", 1), 1);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+    obj_fixture.config.pool = NULL;
+    obj_fixture.config.pool_size = 0;
+}
+
+static void test_wait_fd_wakes_epoll(void)
+{
+    struct obj_store *store = fixture_open();
+    struct obj_io io = {.verb = OBJ_WRITE, .ino = INO, .memory = "a",
+                        .length = 1, .done = note_end};
+    struct obj_io sync = {.verb = OBJ_SYNC, .ino = INO, .done = note_end};
+    struct epoll_event event = {.events = EPOLLIN};
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+
+    CU_ASSERT_EQUAL(epoll_ctl(fd, EPOLL_CTL_ADD, obj_wait_fd(store), &event),
+                    0);
+    obj_submit(store, &io);
+    obj_submit(store, &sync);
+    while (obj_pending(store) > 0)
+        if (obj_poll(store) == 0)
+            CU_ASSERT_EQUAL_FATAL(epoll_wait(fd, &event, 1, 20000), 1);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+    close(fd);
+}
+
+static void test_open_names_the_cause(void)
+{
+    struct obj_config config = {.directory = "/nonexistent/target"};
+    struct obj_store *store = NULL;
+
+    CU_ASSERT_EQUAL(obj_open(&obj_uring, &config, &store), -ENOENT);
+    CU_ASSERT_PTR_NULL(store);
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        OBJ_CONTRACT,
+        UNIT_TEST(test_object_is_a_file_at_its_documented_place),
+        UNIT_TEST(test_reading_makes_no_file),
+        UNIT_TEST(test_open_descriptors_are_bounded),
+        UNIT_TEST(test_want_of_descriptors_concerns_one_operation),
+        UNIT_TEST(test_file_too_big_concerns_one_operation),
+        UNIT_TEST(test_first_sync_covers_the_directory),
+        UNIT_TEST(test_registered_memory_moves_bytes),
+        UNIT_TEST(test_refused_registration_is_no_error),
+        UNIT_TEST(test_wait_fd_wakes_epoll),
+        UNIT_TEST(test_open_names_the_cause),
+    };
+    struct obj_store *store;
+    int rc;
+
+    unit_tempdir_make(directory);
+    obj_fixture = (struct obj_fixture){
+        .driver = &obj_uring,
+        .config = {.directory = directory, .queue_depth = 32},
+        .rounds = 100,
+    };
+    if (obj_open(&obj_uring, &obj_fixture.config, &store) == -ENOSYS) {
+        printf("skipped: no io_uring here\n");
+        unit_tempdir_remove(directory);
+        return UNIT_SKIPPED;
+    }
+    obj_close(store);
+    rc = UNIT_MAIN("store/obj_uring", tests);
+    unit_tempdir_remove(directory);
+    return rc;
+}
