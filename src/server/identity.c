@@ -194,7 +194,8 @@ int identity_claim(const char *directory, uint64_t cluster, uint16_t target,
                    char *text, int *fd_out)
 {
     struct identity identity = {FORMAT, cluster, target};
-    int dir_fd, fd, rc;
+    int dir_fd, rc;
+    int fd = -1;
 
     dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir_fd < 0)
