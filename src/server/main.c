@@ -172,8 +172,8 @@ static int open_station(struct station *station)
     numa_pin_thread(numa_node_of_path(station->self->directory));
     rc = srv_target_create(&config, &station->target);
     if (rc != 0)
-        log_error("target %u (%s): cannot start: %s", station->self->id,
-                  station->self->directory, err_text(rc));
+        log_info("target %u (%s) did not start: %s", station->self->id,
+                 station->self->directory, err_text(rc));
     return rc;
 }
 

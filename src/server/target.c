@@ -211,6 +211,8 @@ int srv_target_create(const struct srv_target_config *config,
     target->identity_fd = target->wake_fd = -1;
     rc = open_all(target, self);
     if (rc != 0) {
+        if (rc == -ENOMEM) /* the rest was logged where it was decided */
+            log_error("target %u: out of memory", self->id);
         srv_target_destroy(&target);
         return rc;
     }
