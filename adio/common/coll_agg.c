@@ -45,33 +45,16 @@ static void fail_memory(struct coll_op *op)
     fail(op, &error);
 }
 
+/* @return 0, or -ENOMEM when the wish of a client was lost. */
 static int take_clients(struct coll_op *op)
 {
     struct coll_agg *agg = op->agg;
-    const struct coll_wishes *wishes = &op->exchange->wishes;
-    size_t i;
 
-    agg->clients = mem_calloc(wishes->n, sizeof(*agg->clients));
-    agg->last_requests = mem_calloc(wishes->n, sizeof(MPI_Request));
-    /* Without these two nobody could be told anything. */
-    if (agg->clients == NULL || agg->last_requests == NULL)
-        PMPI_Abort(op->kept->comm, 1);
-    agg->nclients = wishes->n;
-    for (i = 0; i < wishes->n; i++) {
-        struct coll_wish *wish = &wishes->all[i];
-
-        agg->clients[i] = (struct agg_client){
-            .rank = wish->rank,
-            .list = &wish->list,
-            .left = wish->is_lost
-                        ? 1
-                        : runs_bytes(wish->list.runs, wish->list.n),
-            .is_lost = wish->is_lost,
-        };
-        agg->last_requests[i] = MPI_REQUEST_NULL;
-        if (wish->is_lost)
+    agg->clients = op->exchange->wishes.all;
+    agg->nclients = op->exchange->wishes.n;
+    for (size_t i = 0; i < agg->nclients; i++)
+        if (agg->clients[i].is_lost)
             fail_memory(op);
-    }
     return agg->is_failed ? -ENOMEM : 0;
 }
 
@@ -80,7 +63,7 @@ static int lay_space(struct coll_agg *agg)
     int rc = 0;
 
     for (size_t i = 0; i < agg->nclients; i++) {
-        const struct coll_list *list = agg->clients[i].list;
+        const struct coll_list *list = &agg->clients[i].list;
 
         for (size_t k = 0; k < list->n && rc == 0; k++)
             rc = coll_space_add(&agg->space, &list->runs[k]);
@@ -268,13 +251,22 @@ static void send_last(struct coll_op *op)
         if (agg->clients[i].left > 0)
             PMPI_Isend(&agg->last, COLL_ROUND_BYTES, MPI_BYTE,
                        agg->clients[i].rank, COLL_TAG_ROUND, op->kept->comm,
-                       &agg->last_requests[i]);
+                       &agg->clients[i].request);
+}
+
+static bool is_last_received(struct coll_agg *agg)
+{
+    int flag = 1;
+
+    for (size_t i = 0; i < agg->nclients && flag; i++)
+        PMPI_Test(&agg->clients[i].request, &flag, MPI_STATUS_IGNORE);
+    return flag;
 }
 
 bool coll_agg_step(struct coll_op *op)
 {
     struct coll_agg *agg = op->agg;
-    int i, flag;
+    int i;
 
     if (agg->nclients == 0)
         return true;
@@ -291,9 +283,7 @@ bool coll_agg_step(struct coll_op *op)
         return agg->next_round == agg->nrounds;
     if (!agg->is_last_sent)
         send_last(op);
-    PMPI_Testall((int)agg->nclients, agg->last_requests, &flag,
-                 MPI_STATUSES_IGNORE);
-    return flag;
+    return is_last_received(agg);
 }
 
 void coll_agg_free(struct coll_agg **agg_p)
@@ -312,8 +302,6 @@ void coll_agg_free(struct coll_agg **agg_p)
     coll_union_fini(&agg->set);
     coll_scratch_fini(&agg->scratch);
     coll_list_fini(&agg->clip);
-    free(agg->clients);
-    free(agg->last_requests);
     free(agg);
     *agg_p = NULL;
 }

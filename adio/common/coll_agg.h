@@ -14,15 +14,6 @@
 #include "adio/common/coll_client.h"
 #include "adio/common/coll_space.h"
 
-/* A rank that asked. */
-struct agg_client {
-    int rank;
-    const struct coll_list *list; /* in the exchange's wishes */
-    size_t first;                 /* runs before it end before `done` */
-    uint64_t left;                /* bytes of rounds not yet begun */
-    bool is_lost;                 /* its list could not be kept: tell it */
-};
-
 /* READ: FREE, STORAGE, RANKS, FREE ...   WRITE: FREE, RANKS, STORAGE, FREE. */
 enum agg_state { AGG_FREE, AGG_STORAGE, AGG_LOADED, AGG_RANKS };
 
@@ -40,7 +31,7 @@ struct agg_slot {
 };
 
 struct coll_agg {
-    struct agg_client *clients;
+    struct coll_wish *clients; /* in the exchange */
     size_t nclients;
     struct coll_space space;
     struct coll_union set;
@@ -52,7 +43,6 @@ struct coll_agg {
     struct coll_scratch scratch;
     struct coll_list clip;
     struct coll_round last; /* sent on failure */
-    MPI_Request *last_requests;
     bool is_failed;
     bool is_last_sent;
 };

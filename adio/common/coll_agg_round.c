@@ -24,10 +24,10 @@ static void pass_over(struct coll_agg *agg, const struct agg_slot *slot)
     if (other->state != AGG_FREE && other->round.lo < lo)
         lo = other->round.lo;
     for (size_t i = 0; i < agg->nclients; i++) {
-        struct agg_client *client = &agg->clients[i];
+        struct coll_wish *client = &agg->clients[i];
 
-        while (client->first < client->list->n &&
-               run_end(&client->list->runs[client->first]) <= lo)
+        while (client->first < client->list.n &&
+               run_end(&client->list.runs[client->first]) <= lo)
             client->first++;
     }
 }
@@ -51,14 +51,14 @@ void coll_round_begin(struct coll_agg *agg, struct agg_slot *slot)
 
 /* Into scratch->list: a client's data below `to`, as it lies in the buffer. */
 static int place(struct coll_agg *agg, const struct agg_slot *slot,
-                 struct agg_client *client, uint64_t to)
+                 struct coll_wish *client, uint64_t to)
 {
     size_t first = client->first;
     int rc;
 
     agg->clip.n = 0;
     agg->scratch.list.n = 0;
-    rc = coll_clip_all(client->list->runs, client->list->n, &first,
+    rc = coll_clip_all(client->list.runs, client->list.n, &first,
                        slot->round.lo, to, &agg->clip);
     for (size_t i = 0; i < agg->clip.n && rc == 0; i++)
         rc = coll_space_map(&agg->space, &agg->clip.runs[i], slot->origin,
@@ -112,7 +112,7 @@ static void count_sent(struct coll_op *op, int rank, uint64_t bytes)
 
 /* Everything of one client in one round. */
 static int post_client(struct coll_op *op, struct agg_slot *slot,
-                       struct agg_client *client)
+                       struct coll_wish *client)
 {
     struct coll_agg *agg = op->agg;
     struct coll_memory *memory = &slot->memories[slot->nmemories];

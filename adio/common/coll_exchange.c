@@ -20,12 +20,28 @@
 static_assert(sizeof(struct coll_wire_run) == 4 * sizeof(uint64_t),
               "kept->run_type is four MPI_UINT64_T");
 
+static int grow_wishes(struct coll_wishes *wishes)
+{
+    size_t room = wishes->room > 0 ? wishes->room * 2 : COLL_WISHES_MIN;
+    void *all = mem_grow(wishes->all, room, sizeof(*wishes->all));
+
+    if (all == NULL)
+        return -ENOMEM;
+    wishes->all = all;
+    wishes->room = room;
+    return 0;
+}
+
 int coll_exchange_create(struct coll_exchange **exchange_out)
 {
     struct coll_exchange *exchange = mem_calloc(1, sizeof(*exchange));
 
     if (exchange == NULL)
         return -ENOMEM;
+    if (grow_wishes(&exchange->wishes) != 0) {
+        free(exchange);
+        return -ENOMEM;
+    }
     exchange->barrier = MPI_REQUEST_NULL;
     *exchange_out = exchange;
     return 0;
@@ -88,15 +104,8 @@ void coll_exchange_start(struct coll_op *op)
 
 static struct coll_wish *new_wish(struct coll_wishes *wishes)
 {
-    if (wishes->n == wishes->room) {
-        size_t room = wishes->room * 2 + 8;
-        void *all = mem_grow(wishes->all, room, sizeof(*wishes->all));
-
-        if (all == NULL)
-            return NULL;
-        wishes->all = all;
-        wishes->room = room;
-    }
+    if (wishes->n == wishes->room && grow_wishes(wishes) != 0)
+        return NULL;
     wishes->all[wishes->n] = (struct coll_wish){.request = MPI_REQUEST_NULL};
     return &wishes->all[wishes->n++];
 }
@@ -148,6 +157,7 @@ static void decode(struct coll_wish *wish)
         };
     }
     wish->list.n = (size_t)wish->count;
+    wish->left = wish->is_lost ? 1 : runs_bytes(wish->list.runs, wish->list.n);
     free(wish->wire);
     wish->wire = NULL;
 }
@@ -191,8 +201,10 @@ void coll_exchange_free(struct coll_exchange **exchange_p)
 
     if (exchange == NULL)
         return;
-    for (i = 0; i < exchange->wishes.n; i++)
+    for (i = 0; i < exchange->wishes.n; i++) {
         coll_list_fini(&exchange->wishes.all[i].list);
+        free(exchange->wishes.all[i].wire);
+    }
     free(exchange->wishes.all);
     free(exchange->wire);
     free(exchange->sends);

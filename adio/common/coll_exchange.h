@@ -12,12 +12,16 @@
  * Units    bytes. Runs of others have no memory address.
  * Threads  as coll.h.
  * Failure  no memory for a request: its sender is kept with is_lost, to be
- *          told; no memory for one's own: nothing is asked.
+ *          told; no memory for one's own: nothing is asked. Only without memory
+ *          to remember the sender, past the first COLL_WISHES_MIN, is the job
+ *          aborted.
  */
 #ifndef CAPSTAN_ADIO_COLL_EXCHANGE_H
 #define CAPSTAN_ADIO_COLL_EXCHANGE_H
 
 #include "adio/common/coll_op.h"
+
+#define COLL_WISHES_MIN 16 /* places made before anything is sent */
 
 /* A run as it travels: little but the ranks of one job are of one machine. */
 struct coll_wire_run {
@@ -27,14 +31,17 @@ struct coll_wire_run {
     uint64_t count;
 };
 
-/* What a rank wants of this aggregator. */
+/* What a rank wants of this aggregator; from the end of the exchange on, where
+ * the aggregator stands with it. */
 struct coll_wish {
     int rank;
     struct coll_wire_run *wire; /* while it is received */
     int count;
-    MPI_Request request;
+    MPI_Request request; /* its arrival, later the last round's */
     struct coll_list list;
-    bool is_lost;
+    bool is_lost;  /* no memory for the list: the rank must be told */
+    size_t first;  /* runs before it end before every round to come */
+    uint64_t left; /* bytes of rounds not yet begun */
 };
 
 struct coll_wishes {

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * `capstan`: one program for operators and users, a table of subcommands.
+ *
+ * It is the first outside user of libcapstan and reaches the storage through
+ * include/capstan alone. Exit status: 0 done, 1 failed, 2 wrong usage.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+#include "tools/tool.h"
+
+static const struct tool_command commands[] = {
+    {"up", "", "start a cluster on this machine", 0, 0, cmd_up},
+    {"down", "", "stop the cluster that `up` started", 0, 0, cmd_down},
+    {"status", "", "show every target and its counters", 0, 0, cmd_status},
+    {"env", "", "print shell exports for programs that use the cluster", 0, 0,
+     cmd_env},
+    {"put", "LOCAL... REMOTE", "copy local files into the cluster", 2, -1,
+     cmd_put},
+    {"get", "REMOTE... LOCAL", "copy files out of the cluster", 2, -1, cmd_get},
+    {"ls", "[PATH...]", "list directories and files", 0, -1, cmd_ls},
+    {"stat", "PATH", "show all that is known of a file or directory", 1, 1,
+     cmd_stat},
+    {"mkdir", "PATH...", "make directories", 1, -1, cmd_mkdir},
+    {"rm", "PATH...", "remove files and directories", 1, -1, cmd_rm},
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void print_usage(FILE *out)
+{
+    fputs("Usage: capstan COMMAND [OPTION]... [OPERAND]...\n\nCommands:\n",
+          out);
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    fputs("\n'capstan COMMAND --help' says more; capstan(1) says all.\n", out);
+}
+
+/* Output that did not reach its file (a full disk) is a failure too. */
+static int flushed(int status)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        tool_error("standard output", "%m");
+        return TOOL_FAILED;
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+
+    /* A reader that left (head) is an error of write, not a silent death
+     * that leaves half a file behind. */
+    signal(SIGPIPE, SIG_IGN);
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        print_usage(stdout);
+        return flushed(TOOL_OK);
+    }
+    if (strcmp(name, "--version") == 0) {
+        puts(PACKAGE_STRING);
+        return flushed(TOOL_OK);
+    }
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return flushed(commands[i].run(&commands[i], argc - 1, argv + 1));
+    if (*name == '\0')
+        print_usage(stderr);
+    else
+        tool_error(name, "no such command; try 'capstan --help'");
+    return TOOL_USAGE;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The collective engine over ad_posix, under mpirun: test_coll SEED ROUNDS PATH.
+ * Every rank has an alarm: a hang is a failure, not a wait.
+ */
+#include "test_coll.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ALARM_S 60
+#define MIB (1u << 20)
+
+struct test test;
+
+/* All ranks read the same 8 MiB: they leave storage once. */
+static void test_alike_reads_leave_storage_once(void)
+{
+    static const enum adio_strategy strategies[] = {
+        ADIO_STRATEGY_AUTOMATIC, ADIO_STRATEGY_SHARE, ADIO_STRATEGY_TWO_PHASE};
+    struct adio_file file;
+    struct access access;
+    struct adio_error error;
+    uint64_t bytes;
+
+    test.what = "all read the same 8 MiB";
+    file_fill(test.seed, 8 * MIB);
+    file_open(&file);
+    for (int i = 0; i < 3; i++) {
+        file.hints.strategy = strategies[i];
+        access_init(&access, 8 * MIB);
+        access_add(&access, 0, 8 * MIB, 0, 1, 0, 0);
+        CHECK(coll_run(&file, COLL_READ, access.runs, access.n, NULL, &bytes,
+                       &error) == 0);
+        CHECK(bytes == 8 * MIB);
+        CHECK(access_holds(&access, test.seed, 8 * MIB));
+        CHECK(sum_of(file.explain.bytes_storage) == 8 * MIB);
+        if (i == 0 && test.size > 1)
+            CHECK(file.explain.strategy == ADIO_STRATEGY_SHARE);
+        access_fini(&access);
+    }
+    CHECK(file.explain.collectives == 3);
+    CHECK(file.explain.bytes_delivered_total == 24 * MIB);
+    file_close(&file);
+}
+
+static enum adio_strategy strategy_of(uint64_t offset, uint64_t length,
+                                      uint64_t stride, uint64_t count)
+{
+    struct adio_file file;
+    struct access access;
+    struct adio_error error;
+    uint64_t bytes;
+
+    file_open(&file);
+    access_init(&access, length * count);
+    access_add(&access, offset, length, stride, count, 0, (int64_t)length);
+    CHECK(coll_run(&file, COLL_READ, access.runs, access.n, NULL, &bytes,
+                   &error) == 0);
+    access_fini(&access);
+    file_close(&file);
+    return file.explain.strategy;
+}
+
+static void test_strategy_follows_access(void)
+{
+    uint64_t rank = (unsigned)test.rank, size = (unsigned)test.size;
+
+    if (test.size == 1)
+        return;
+    test.what = "strategy by access";
+    file_fill(test.seed, MIB);
+    CHECK(strategy_of(0, 5000, 0, 1) == ADIO_STRATEGY_SHARE);
+    CHECK(strategy_of(rank * MIB, MIB, 0, 1) == ADIO_STRATEGY_DIRECT);
+    CHECK(strategy_of(rank * 100, 100, size * 100, 20) ==
+          ADIO_STRATEGY_TWO_PHASE);
+    CHECK(strategy_of(rank * 65536, 65536, size * 65536, 4) ==
+          ADIO_STRATEGY_DIRECT);
+    CHECK(strategy_of(rank * 65536, 200000, 0, 1) == ADIO_STRATEGY_TWO_PHASE);
+    CHECK(strategy_of(rank * 10, 10, 0, 1) == ADIO_STRATEGY_TWO_PHASE);
+}
+
+/* Two operations under way, stepped in another order on every other rank. */
+static void test_two_under_way_are_stepped_in_any_order(void)
+{
+    struct adio_file file;
+    struct access access[2];
+    struct coll_op *ops[2];
+    struct adio_error error;
+    uint64_t bytes;
+    int i, first = test.rank % 2;
+
+    test.what = "two under way";
+    file_fill(test.seed, MIB);
+    file_open(&file);
+    file.hints.cb_buffer_size = 30000;
+    for (i = 0; i < 2; i++) {
+        access_init(&access[i], MIB);
+        access_add(&access[i], i == 0 ? 0 : (unsigned)test.rank * 100, 100,
+                   1000, 1000, 0, 100);
+        coll_start(&file, COLL_READ, access[i].runs, 1, NULL, &ops[i]);
+    }
+    for (i = 0; i < 2; i++) {
+        struct coll_op **op = &ops[(first + i) % 2];
+
+        while (!coll_step(*op))
+            file.driver->idle(&file);
+        CHECK(coll_finish(op, &bytes, &error) == 0);
+        CHECK(access_holds(&access[(first + i) % 2], test.seed, MIB));
+    }
+    access_fini(&access[0]);
+    access_fini(&access[1]);
+    file_close(&file);
+}
+
+/* The null driver: nothing moves, reads give zeros, sizes are kept. */
+static void test_null_driver_reads_zeros(void)
+{
+    struct adio_file file;
+    struct access access;
+    struct adio_error error;
+    uint64_t bytes, size;
+
+    test.what = "null driver";
+    file_fill(test.seed, 1);
+    file_open(&file);
+    file.driver->close(&file, &error);
+    file.driver = ad_null();
+    CHECK(file.driver->open(&file, "x", ADIO_READ | ADIO_WRITE, NULL,
+                            &error) == 0);
+    file.hints.strategy = ADIO_STRATEGY_DIRECT;
+    access_init(&access, 5000);
+    access_add(&access, (unsigned)test.rank * 5000, 5000, 0, 1, 0, 0);
+    CHECK(coll_run(&file, COLL_WRITE, access.runs, 1, NULL, &bytes, &error) ==
+          0);
+    CHECK(bytes == 5000);
+    CHECK(file.driver->get_size(&file, &size, &error) == 0);
+    CHECK(size == ((unsigned)test.rank + 1) * 5000);
+    CHECK(coll_run(&file, COLL_READ, access.runs, 1, NULL, &bytes, &error) ==
+          0);
+    CHECK(bytes == 5000 && access.memory[0] == 0 && access.memory[4999] == 0);
+    access_fini(&access);
+    file_close(&file);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t failures;
+
+    MPI_Init(&argc, &argv);
+    MPI_Comm_rank(MPI_COMM_WORLD, &test.rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &test.size);
+    if (argc != 4)
+        MPI_Abort(MPI_COMM_WORLD, 2);
+    alarm(ALARM_S);
+    test.seed = strtoull(argv[1], NULL, 0);
+    snprintf(test.path, sizeof(test.path), "%s", argv[3]);
+    if (test.rank == 0)
+        printf("test_coll: %d ranks, seed %s, %s rounds\n", test.size, argv[1],
+               argv[2]);
+    test_null_driver_reads_zeros();
+    test_alike_reads_leave_storage_once();
+    test_strategy_follows_access();
+    test_two_under_way_are_stepped_in_any_order();
+    test_random(test.seed, atoi(argv[2]));
+    test_faults(test.seed);
+    failures = sum_of((unsigned)test.failures);
+    if (test.rank == 0) {
+        unlink(test.path);
+        printf("test_coll: %llu failures\n", (unsigned long long)failures);
+    }
+    MPI_Finalize();
+    return failures != 0;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Failures: whatever fails on whichever rank, all ranks return the same code
+ * and text, nobody hangs, and the next collective works.
+ */
+#include "test_coll.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FILE_SIZE (300u << 10)
+#define MEM_FAULTS_MAX 200 /* allocations of one rank in one collective */
+
+struct fault fault;
+
+static const struct adio_driver *real;
+
+static bool is_due(int *countdown)
+{
+    return *countdown > 0 && --*countdown == 0;
+}
+
+static int start_fails(struct adio_file *file, struct adio_error *error)
+{
+    if (!is_due(&fault.start_countdown))
+        return 0;
+    adio_error_set(error, fault.code, "%s: start on rank %d", file->path,
+                   test.rank);
+    return fault.code;
+}
+
+static int fault_ireadlist(struct adio_file *file, const struct run *runs,
+                           size_t nruns, struct adio_io **io_out,
+                           struct adio_error *error)
+{
+    int rc = start_fails(file, error);
+
+    return rc != 0 ? rc : real->ireadlist(file, runs, nruns, io_out, error);
+}
+
+static int fault_iwritelist(struct adio_file *file, const struct run *runs,
+                            size_t nruns, struct adio_io **io_out,
+                            struct adio_error *error)
+{
+    int rc = start_fails(file, error);
+
+    return rc != 0 ? rc : real->iwritelist(file, runs, nruns, io_out, error);
+}
+
+static int fault_test(struct adio_file *file, struct adio_io **io_p,
+                      bool *done_out, uint64_t *bytes_out,
+                      struct adio_error *error)
+{
+    int rc = real->test(file, io_p, done_out, bytes_out, error);
+
+    if (rc != 0 || !*done_out)
+        return rc;
+    if (is_due(&fault.short_countdown) && *bytes_out > 0)
+        (*bytes_out)--;
+    if (!is_due(&fault.test_countdown))
+        return 0;
+    adio_error_set(error, fault.code, "%s: end on rank %d", file->path,
+                   test.rank);
+    return fault.code;
+}
+
+static void fault_layout(struct adio_file *file, struct adio_layout *layout_out)
+{
+    *layout_out = fault.layout;
+}
+
+const struct adio_driver *fault_driver(void)
+{
+    static struct adio_driver driver;
+
+    real = ad_posix();
+    driver = *real;
+    driver.ireadlist = fault_ireadlist;
+    driver.iwritelist = fault_iwritelist;
+    driver.test = fault_test;
+    driver.layout = fault_layout;
+    return &driver;
+}
+
+/* All ranks say what rank 0 says; @return the code. */
+static int agreed(int rc, const struct adio_error *error)
+{
+    struct adio_error first = *error;
+
+    MPI_Bcast(&first, sizeof(first), MPI_BYTE, 0, MPI_COMM_WORLD);
+    CHECK(rc == first.code);
+    CHECK(rc == error->code);
+    if (rc != 0)
+        CHECK(strcmp(first.text, error->text) == 0);
+    return first.code;
+}
+
+/* Rows of 1000 bytes dealt out to the ranks; alike: everybody all of them. */
+static void make_access(struct access *access, bool is_alike)
+{
+    uint64_t ranks = (unsigned)test.size;
+    uint64_t rows = FILE_SIZE / 1000 / ranks;
+
+    access_init(access, FILE_SIZE);
+    if (is_alike)
+        access_add(access, 0, FILE_SIZE, 0, 1, 0, 0);
+    else
+        access_add(access, (unsigned)test.rank * 1000, 1000, ranks * 1000,
+                   rows, 0, 1000);
+}
+
+static void read_all_right(struct adio_file *file, bool is_alike)
+{
+    struct access access;
+    struct adio_error error;
+    uint64_t bytes;
+
+    make_access(&access, is_alike);
+    CHECK(coll_run(file, COLL_READ, access.runs, access.n, NULL, &bytes,
+                   &error) == 0);
+    CHECK(access_holds(&access, test.seed, FILE_SIZE));
+    access_fini(&access);
+}
+
+/* One collective with the present fault; @return the code all agreed on. */
+static int run_faulty(struct adio_file *file, enum coll_verb verb,
+                      bool is_alike)
+{
+    struct access access;
+    struct adio_error error = {0};
+    uint64_t bytes;
+    int rc;
+
+    make_access(&access, is_alike);
+    if (verb == COLL_WRITE)
+        access_load(&access, test.seed);
+    rc = coll_run(file, verb, access.runs, access.n, NULL, &bytes, &error);
+    mem_fault_set(-1);
+    rc = agreed(rc, &error);
+    if (rc == 0 && verb == COLL_READ)
+        CHECK(access_holds(&access, test.seed, FILE_SIZE));
+    access_fini(&access);
+    return rc;
+}
+
+static uint64_t any(bool mine)
+{
+    return sum_of(mine);
+}
+
+static void fail_once(struct adio_file *file, enum coll_verb verb,
+                      bool is_alike, int where, struct fault how)
+{
+    bool has_failed;
+    int rc;
+
+    if (test.rank == where)
+        fault = how;
+    rc = run_faulty(file, verb, is_alike);
+    has_failed = test.rank == where && fault.start_countdown == 0 &&
+                 fault.test_countdown == 0 && fault.short_countdown == 0;
+    CHECK((rc != 0) == any(has_failed)); /* it may never have been reached */
+    if (rc != 0)
+        CHECK(rc == how.code);
+    fault = (struct fault){0};
+    read_all_right(file, is_alike);
+}
+
+static void fail_everywhere(struct adio_file *file, enum coll_verb verb,
+                            bool is_alike)
+{
+    int code = verb == COLL_WRITE ? -ENOSPC : -EIO;
+
+    for (int where = 0; where < test.size; where++)
+        for (int n = 1; n <= 3; n++) {
+            test.what = "a start that fails";
+            fail_once(file, verb, is_alike, where,
+                      (struct fault){.start_countdown = n, .code = code});
+            test.what = "an end that fails";
+            fail_once(file, verb, is_alike, where,
+                      (struct fault){.test_countdown = n, .code = code});
+        }
+}
+
+static void fail_short_write(struct adio_file *file)
+{
+    test.what = "a short write";
+    fail_once(file, COLL_WRITE, false, 0,
+              (struct fault){.short_countdown = 2, .code = -EIO});
+}
+
+static void fail_before(struct adio_file *file)
+{
+    struct access access;
+    struct adio_error local = {0}, error;
+    uint64_t bytes;
+    int rc;
+
+    test.what = "an error before the start";
+    make_access(&access, false);
+    if (test.rank >= test.size / 2)
+        adio_error_set(&local, -EBADF, "rank %d is not open", test.rank);
+    rc = coll_run(file, COLL_READ, access.runs, access.n,
+                  local.code != 0 ? &local : NULL, &bytes, &error);
+    CHECK(agreed(rc, &error) == -EBADF);
+    CHECK(atoi(error.text + 5) == test.size / 2);
+    CHECK(bytes == 0);
+    access_fini(&access);
+    read_all_right(file, false);
+}
+
+/* Fail allocation 0 of one rank, which the spare operation stands in for, then
+ * 1, 2, 3 ... until the collective survives. */
+static void fail_memory(struct adio_file *file, enum coll_verb verb,
+                        bool is_alike, int where)
+{
+    int n, rc = -1;
+
+    test.what = "an allocation that fails";
+    for (n = 0; n < MEM_FAULTS_MAX && (n < 2 || rc != 0); n++) {
+        if (test.rank == where)
+            mem_fault_set(n);
+        rc = run_faulty(file, verb, is_alike);
+        CHECK(rc == 0 || (rc == -ENOMEM && n > 0));
+    }
+    CHECK(rc == 0);
+    CHECK(n > 3);
+}
+
+void test_faults(uint64_t seed)
+{
+    struct adio_file file;
+
+    test.seed = seed;
+    file_fill(seed, FILE_SIZE);
+    file_open(&file);
+    fail_before(&file);
+    for (int strategy = 0; strategy <= ADIO_STRATEGY_INDEPENDENT; strategy++) {
+        file.hints.strategy = (enum adio_strategy)strategy;
+        file.hints.cb_buffer_size = 20000;
+        file.hints.cb_nodes = (uint32_t)(test.size < 3 ? test.size : 3);
+        for (int is_alike = 0; is_alike < 2; is_alike++) {
+            fail_everywhere(&file, COLL_READ, is_alike);
+            fail_memory(&file, COLL_READ, is_alike, 0);
+            fail_memory(&file, COLL_READ, is_alike, test.size - 1);
+        }
+        fail_everywhere(&file, COLL_WRITE, false);
+        fail_memory(&file, COLL_WRITE, false, test.size - 1);
+        if (strategy == ADIO_STRATEGY_TWO_PHASE)
+            fail_short_write(&file);
+    }
+    file_close(&file);
+}
