@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ALARM_S 60
+#define ALARM_S 120
 #define MIB (1u << 20)
 
 struct test test;
