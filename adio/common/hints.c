@@ -140,7 +140,7 @@ static bool store(const struct hint *hint, void *field, const char *value)
     case KIND_TEXT:
         if (strlen(value) >= HINT_VALUE_MAX)
             return false;
-        strcpy(field, value);
+        memcpy(field, value, strlen(value) + 1);
         return true;
     }
     return false;

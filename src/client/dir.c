@@ -74,7 +74,7 @@ int capstan_dir_open(struct capstan_session *session, const char *path,
     dir = mem_calloc(1, sizeof(*dir) + strlen(path) + 1);
     if (dir == NULL)
         return cli_fail(session, -ENOMEM, "list %s", path);
-    strcpy(dir->path, path);
+    memcpy(dir->path, path, strlen(path) + 1);
     dir->session = session;
     dir->ino = args.ino;
     dir->count = placement_fanout(args.ino, session->cluster->target_ids,

@@ -132,7 +132,7 @@ int capstan_file_open(struct capstan_session *session, const char *path,
     file = mem_calloc(1, sizeof(*file) + strlen(path) + 1);
     if (file == NULL)
         return cli_fail(session, -ENOMEM, "open %s", path);
-    strcpy(file->path, path);
+    memcpy(file->path, path, strlen(path) + 1);
     file->session = session;
     file->flags = flags;
     args.file = file;

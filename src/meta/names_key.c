@@ -86,7 +86,7 @@ void names_key_text(const void *key, size_t len,
         if (bytes[i] < 0x80 && isprint(bytes[i]) && bytes[i] != '\\')
             *at++ = (char)bytes[i];
         else
-            at += sprintf(at, "\\x%02x", bytes[i]);
+            at += snprintf(at, 5, "\\x%02x", bytes[i]);
     }
     *at = '\0';
 }

@@ -104,7 +104,7 @@ static int code_with_text(struct class_codes *codes, int class,
         codes->slots[i].code = 0;
         return class;
     }
-    strcpy(codes->slots[i].text, text);
+    snprintf(codes->slots[i].text, sizeof(codes->slots[i].text), "%s", text);
     PMPI_Add_error_string(codes->slots[i].code, codes->slots[i].text);
     return codes->slots[i].code;
 }

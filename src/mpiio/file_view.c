@@ -128,7 +128,7 @@ int face_get_view(ompi_file_t *fh, MPI_Offset *disp_out,
     *disp_out = face->disp;
     *etype_out = type_handle(face->etype);
     *filetype_out = type_handle(face->filetype);
-    strcpy(datarep_out, "native");
+    memcpy(datarep_out, "native", sizeof("native"));
     OPAL_THREAD_UNLOCK(&face->lock);
     return MPI_SUCCESS;
 }

@@ -5,7 +5,8 @@
 #
 #   jobs_init NAME       make $jobs_tmp, set TMPDIR to it, install the traps
 #   jobs_run COMMAND...  run in a process group of its own and wait for it
-#   jobs_at_end COMMAND  have a command run before the directory is removed
+#   jobs_at_end COMMAND  have a command run before the directory is removed; the
+#                        last one first
 #   jobs_strays          print the pids of processes that still use $jobs_tmp
 #
 # On exit, also by SIGHUP, SIGINT or SIGTERM, the running job's group is ended,
@@ -70,7 +71,7 @@ jobs_wait_gone() {
 }
 
 jobs_fini() {
-    local command strays
+    local i strays
     trap '' HUP INT TERM
     set +e
     if [ -n "$jobs_pid" ]; then
@@ -78,8 +79,8 @@ jobs_fini() {
         jobs_wait_gone 10 "$jobs_pid" || kill -KILL -- "-$jobs_pid" 2>/dev/null
         wait "$jobs_pid" 2>/dev/null
     fi
-    for command in "${jobs_end[@]}"; do
-        eval "$command"
+    for ((i = ${#jobs_end[@]} - 1; i >= 0; i--)); do
+        eval "${jobs_end[i]}"
     done
     mapfile -t strays < <(jobs_strays)
     if [ "${#strays[@]}" -gt 0 ]; then
