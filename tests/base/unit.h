@@ -11,9 +11,13 @@
 #include <CUnit/Basic.h>
 
 #include <ftw.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -86,6 +90,34 @@ static inline int unit_remove_one(const char *path, const struct stat *st,
 static inline void unit_tempdir_remove(const char *path)
 {
     nftw(path, unit_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/*
+ * Mount a file system of so many bytes ("4m") that nobody else sees, as root or
+ * in a user namespace; a test that calls this comes last in its program.
+ *
+ * @return false where neither is allowed: it says so, and the test is left out.
+ */
+static inline bool unit_tiny_fs_mount(const char *path, const char *size)
+{
+    char options[64];
+
+    snprintf(options, sizeof(options), "size=%s,mode=700", size);
+    if (mkdir(path, 0700) == 0 &&
+        (unshare(CLONE_NEWNS) == 0 ||
+         unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+        mount("tiny", path, "tmpfs", 0, options) == 0)
+        return true;
+    printf("left out: no mount namespace for a tiny file system here ... ");
+    rmdir(path);
+    return false;
+}
+
+static inline void unit_tiny_fs_umount(const char *path)
+{
+    umount(path);
+    rmdir(path);
 }
 
 #endif
