@@ -122,8 +122,8 @@ static struct capstan_layout layout_of(const struct adio_create *create)
 }
 
 static int ad_open(struct adio_file *file, const char *path,
-                            unsigned flags, const struct adio_create *create,
-                            struct adio_error *error)
+                   unsigned flags, const struct adio_create *create,
+                   struct adio_error *error)
 {
     struct capstan_layout layout = layout_of(create);
     struct capstan_file *opened = NULL;
@@ -181,7 +181,7 @@ static int ad_delete(const char *path, struct adio_error *error)
 }
 
 static int ad_get_size(struct adio_file *file, uint64_t *size_out,
-                                struct adio_error *error)
+                       struct adio_error *error)
 {
     int rc;
 
@@ -194,7 +194,7 @@ static int ad_get_size(struct adio_file *file, uint64_t *size_out,
 }
 
 static int ad_resize(struct adio_file *file, uint64_t size,
-                              struct adio_error *error)
+                     struct adio_error *error)
 {
     int rc;
 
@@ -219,7 +219,7 @@ static int ad_flush(struct adio_file *file, struct adio_error *error)
 }
 
 static void ad_layout(struct adio_file *file,
-                               struct adio_layout *layout_out)
+                      struct adio_layout *layout_out)
 {
     struct capstan_file_layout layout;
 
@@ -278,23 +278,23 @@ err_memory:
 }
 
 static int ad_ireadlist(struct adio_file *file, const struct run *runs,
-                                 size_t nruns, struct adio_io **io_out,
-                                 struct adio_error *error)
+                        size_t nruns, struct adio_io **io_out,
+                        struct adio_error *error)
 {
     return start(file, runs, nruns, capstan_file_readv_start, io_out, error);
 }
 
 static int ad_iwritelist(struct adio_file *file,
-                                  const struct run *runs, size_t nruns,
-                                  struct adio_io **io_out,
-                                  struct adio_error *error)
+                         const struct run *runs, size_t nruns,
+                         struct adio_io **io_out,
+                         struct adio_error *error)
 {
     return start(file, runs, nruns, capstan_file_writev_start, io_out, error);
 }
 
 static int ad_test(struct adio_file *file, struct adio_io **io_p,
-                            bool *done_out, uint64_t *bytes_out,
-                            struct adio_error *error)
+                   bool *done_out, uint64_t *bytes_out,
+                   struct adio_error *error)
 {
     struct adio_io *io = *io_p;
     uint64_t bytes = 0;
