@@ -121,9 +121,8 @@ static struct capstan_layout layout_of(const struct adio_create *create)
     return layout;
 }
 
-static int ad_open(struct adio_file *file, const char *path,
-                   unsigned flags, const struct adio_create *create,
-                   struct adio_error *error)
+static int ad_open(struct adio_file *file, const char *path, unsigned flags,
+                   const struct adio_create *create, struct adio_error *error)
 {
     struct capstan_layout layout = layout_of(create);
     struct capstan_file *opened = NULL;
@@ -218,8 +217,7 @@ static int ad_flush(struct adio_file *file, struct adio_error *error)
     return rc;
 }
 
-static void ad_layout(struct adio_file *file,
-                      struct adio_layout *layout_out)
+static void ad_layout(struct adio_file *file, struct adio_layout *layout_out)
 {
     struct capstan_file_layout layout;
 
@@ -284,9 +282,8 @@ static int ad_ireadlist(struct adio_file *file, const struct run *runs,
     return start(file, runs, nruns, capstan_file_readv_start, io_out, error);
 }
 
-static int ad_iwritelist(struct adio_file *file,
-                         const struct run *runs, size_t nruns,
-                         struct adio_io **io_out,
+static int ad_iwritelist(struct adio_file *file, const struct run *runs,
+                         size_t nruns, struct adio_io **io_out,
                          struct adio_error *error)
 {
     return start(file, runs, nruns, capstan_file_writev_start, io_out, error);
