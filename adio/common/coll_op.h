@@ -108,7 +108,7 @@ struct coll_kept {
     struct coll_op *head; /* operations in the order they were started */
     struct coll_op *tail;
     bool is_stepping; /* MPI calls of a step may call back into coll_step() */
-    char *buffers[2];      /* of an aggregator, kept from operation to operation */
+    char *buffers[2]; /* of an aggregator, kept from operation to operation */
     uint64_t buffer_size;
     struct coll_op *spare; /* so that a start cannot fail for want of memory */
 };

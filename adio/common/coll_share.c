@@ -142,8 +142,8 @@ static int set_up(struct coll_op *op, struct coll_share *share)
     share->step_bytes =
         op->all.buffer_size < STEP_MAX ? op->all.buffer_size : STEP_MAX;
     for (i = 0; i < share->parts.n; i++) {
-        uint64_t n = (part_bytes(share, i) + share->step_bytes - 1) /
-                     share->step_bytes;
+        uint64_t n =
+            (part_bytes(share, i) + share->step_bytes - 1) / share->step_bytes;
 
         if (n > rounds)
             rounds = n;
@@ -171,9 +171,8 @@ static void read_ahead(struct coll_op *op)
     ahead->header = (struct header){0};
     coll_take(part->runs, part->n, &share->read_cursor, bytes, &ahead->list);
     ahead->state = AHEAD_READING;
-    ahead->header.code =
-        op->file->driver->ireadlist(op->file, ahead->list.runs, ahead->list.n,
-                                    &ahead->io, &error);
+    ahead->header.code = op->file->driver->ireadlist(
+        op->file, ahead->list.runs, ahead->list.n, &ahead->io, &error);
     if (ahead->header.code != 0) {
         coll_fail(op, &error);
         ahead->state = AHEAD_READY;
@@ -264,8 +263,8 @@ static void post_data(struct coll_op *op, struct delivery *delivery)
 
     share->scratch.list.n = 0;
     share->skipped.n = 0;
-    coll_take(list->runs, list->n, &share->cursors[part],
-              share->header.bytes, &share->scratch.list);
+    coll_take(list->runs, list->n, &share->cursors[part], share->header.bytes,
+              &share->scratch.list);
     coll_take(list->runs, list->n, &share->cursors[part],
               bytes - share->header.bytes, &share->skipped);
     coll_memory_make(&share->scratch, &delivery->memory);
