@@ -20,7 +20,12 @@
 #define COLL_NOBODY UINT64_MAX
 
 /* Tags on the engine's own communicator. */
-enum coll_tag { COLL_TAG_REQUEST = 1, COLL_TAG_ROUND, COLL_TAG_DATA };
+enum coll_tag {
+    COLL_TAG_REQUEST = 1,
+    COLL_TAG_ROUND,
+    COLL_TAG_DATA,
+    COLL_TAG_STEP, /* and the next: two steps may be under way */
+};
 
 /*
  * X(name, step function, states that may follow). A step function returns the
