@@ -7,8 +7,8 @@
  *      client the round and its data (RANKS);
  *   3. when all is sent the slot is free for the round after next.
  *
- * So round i + 1 is read while round i is delivered. A write is the mirror: tell
- * each client the round and receive its data (RANKS), then write the union
+ * So round i + 1 is read while round i is delivered. A write is the mirror:
+ * tell each client the round and receive its data (RANKS), then write the union
  * (STORAGE), while the other slot receives.
  *
  * Possible failure modes: once anything fails no round is begun; what is under
@@ -72,9 +72,12 @@ static int lay_space(struct coll_agg *agg)
     return rc;
 }
 
-static int make_slot(const struct coll_agg *agg, struct agg_slot *slot)
+static int make_slot(struct coll_op *op, int i)
 {
-    slot->buffer = mem_pages(agg->buffer_size);
+    const struct coll_agg *agg = op->agg;
+    struct agg_slot *slot = &op->agg->slots[i];
+
+    slot->buffer = coll_buffer(op->kept, i, agg->buffer_size);
     slot->requests = mem_calloc(2 * agg->nclients, sizeof(MPI_Request));
     slot->memories = mem_calloc(agg->nclients, sizeof(*slot->memories));
     return slot->buffer == NULL || slot->requests == NULL ||
@@ -83,18 +86,19 @@ static int make_slot(const struct coll_agg *agg, struct agg_slot *slot)
                : 0;
 }
 
-static int make_buffers(struct coll_agg *agg, uint64_t wanted)
+static int make_buffers(struct coll_op *op)
 {
+    struct coll_agg *agg = op->agg;
+    uint64_t wanted = op->all.buffer_size;
     int rc;
 
     agg->buffer_size = agg->space.bytes < wanted ? agg->space.bytes : wanted;
-    agg->nrounds =
-        (agg->space.bytes + agg->buffer_size - 1) / agg->buffer_size;
+    agg->nrounds = (agg->space.bytes + agg->buffer_size - 1) / agg->buffer_size;
     rc = coll_union_init(&agg->set, agg->buffer_size);
     if (rc == 0)
-        rc = make_slot(agg, &agg->slots[0]);
+        rc = make_slot(op, 0);
     if (rc == 0 && agg->nrounds > 1)
-        rc = make_slot(agg, &agg->slots[1]);
+        rc = make_slot(op, 1);
     return rc;
 }
 
@@ -106,7 +110,7 @@ void coll_agg_start(struct coll_op *op)
         return;
     if (take_clients(op) != 0)
         return;
-    if (lay_space(agg) != 0 || make_buffers(agg, op->all.buffer_size) != 0)
+    if (lay_space(agg) != 0 || make_buffers(op) != 0)
         fail_memory(op);
     if (op->explain.rounds < agg->nrounds)
         op->explain.rounds = (uint32_t)agg->nrounds;
@@ -173,8 +177,8 @@ static void stored(struct coll_op *op, struct agg_slot *slot, int rc,
     slot->state = op->verb == COLL_READ ? AGG_LOADED : AGG_FREE;
     if (rc == 0 && is_short && op->verb == COLL_WRITE) {
         rc = -EIO;
-        adio_error_set(error, rc, "%s: short write at %llu",
-                       op->file->display, (unsigned long long)slot->round.lo);
+        adio_error_set(error, rc, "%s: short write at %llu", op->file->display,
+                       (unsigned long long)slot->round.lo);
     }
     if (rc != 0) {
         slot->state = AGG_FREE;
@@ -190,8 +194,8 @@ static void test_io(struct coll_op *op, struct agg_slot *slot)
     struct adio_error error = {0};
     uint64_t bytes = 0;
     bool is_done;
-    int rc = op->file->driver->test(op->file, &slot->io, &is_done, &bytes,
-                                    &error);
+    int rc =
+        op->file->driver->test(op->file, &slot->io, &is_done, &bytes, &error);
 
     if (is_done)
         stored(op, slot, rc, bytes, &error);
@@ -293,7 +297,6 @@ void coll_agg_free(struct coll_agg **agg_p)
     if (agg == NULL)
         return;
     for (int i = 0; i < 2; i++) {
-        free(agg->slots[i].buffer);
         free(agg->slots[i].requests);
         free(agg->slots[i].memories);
         coll_list_fini(&agg->slots[i].list);
