@@ -221,7 +221,10 @@ print("held", flush=True)
 sys.stdin.read()' "$port" <"$dir/fifo" >"$dir/held" &
 holder=$!
 exec 3>"$dir/fifo"
-until grep -q held "$dir/held"; do sleep 0.05; done
+until grep -q held "$dir/held"; do
+    kill -0 "$holder" 2>/dev/null || fail "port $port cannot be held"
+    sleep 0.05
+done
 cap 0 "2 servers, 2 targets, up" up
 exec 3>&-
 wait "$holder"
