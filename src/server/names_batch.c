@@ -78,8 +78,6 @@ int names_batch_open(struct names_batch *batch,
 
 void names_batch_close(struct names_batch *batch)
 {
-    if (batch->unsynced > 0)
-        kv_sync(batch->kv);
     names_destroy(&batch->names);
     kv_close(batch->kv);
 }

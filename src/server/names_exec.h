@@ -79,8 +79,8 @@ static inline int names_exec_create(const struct names_exec_driver *driver,
     return driver->create(config, exec_out);
 }
 
-/** End the batch under way, forget what is queued, sync and close. No done()
- *  is called. A NULL *exec_p is allowed. */
+/** End the batch under way, forget what is queued, close; nothing is synced. No
+ *  done() is called. A NULL *exec_p is allowed. */
 void names_exec_destroy(struct names_exec **exec_p);
 
 /** Queue an operation; its four fields above rc are set. Cannot fail. */

@@ -73,6 +73,7 @@ struct rmdir_task {
     bool is_active;
     bool is_recovered;
     bool is_repeat; /* recalled: done before */
+    bool has_begun; /* the intent was written, durable or not */
     int step_rc;    /* of the state we are in: the first failure */
     int rc;         /* of the whole */
     unsigned waiting;
@@ -124,20 +125,24 @@ static void enter(struct rmdir_task *task, enum rmdir_state state)
     table[state].enter(task);
 }
 
+static enum rmdir_state next_state(const struct rmdir_task *task)
+{
+    if (task->state == RMDIR_BEGIN && task->is_repeat)
+        return RMDIR_END;
+    if (task->state == RMDIR_BEGIN && task->step_rc != 0 && task->has_begun)
+        return RMDIR_ABORT;
+    return task->step_rc == 0 ? table[task->state].on_success
+                              : table[task->state].on_failure;
+}
+
 /* The current state is over: where to? */
 static void leave(struct rmdir_task *task)
 {
-    int rc = task->step_rc;
-
     if (task->target->is_closing)
         return;
     if (task->rc == 0)
-        task->rc = rc;
-    if (task->state == RMDIR_BEGIN && task->is_repeat)
-        enter(task, RMDIR_END);
-    else
-        enter(task, rc == 0 ? table[task->state].on_success
-                            : table[task->state].on_failure);
+        task->rc = task->step_rc;
+    enter(task, next_state(task));
 }
 
 static struct name name_of_task(const struct rmdir_task *task)
@@ -157,12 +162,13 @@ static void step_done(struct names_op *op)
     leave(task);
 }
 
-static void submit_step(struct rmdir_task *task, names_run_fn *run)
+static void submit_step(struct rmdir_task *task, names_run_fn *run,
+                        bool wants_sync)
 {
     task->op.run = run;
     task->op.done = step_done;
     task->op.is_write = true;
-    task->op.wants_sync = true;
+    task->op.wants_sync = wants_sync;
     names_exec_submit(task->target->exec, &task->op);
 }
 
@@ -180,13 +186,16 @@ static void run_begin(struct names_op *op, struct names *names)
     if (op->rc != -ENOENT)
         return;
     op->rc = names_rmdir_begin(names, &name, &inode);
+    task->has_begun = op->rc == 0;
     if (op->rc == 0)
         task->ino = inode.ino;
 }
 
+/* Durable, lest power fails and frozen marks outlive their intent. */
+
 static void enter_begin(struct rmdir_task *task)
 {
-    submit_step(task, run_begin);
+    submit_step(task, run_begin, true);
 }
 
 static void run_commit(struct names_op *op, struct names *names)
@@ -204,7 +213,7 @@ static void run_commit(struct names_op *op, struct names *names)
 
 static void enter_commit(struct rmdir_task *task)
 {
-    submit_step(task, run_commit);
+    submit_step(task, run_commit, false);
 }
 
 static void run_abort(struct names_op *op, struct names *names)
@@ -218,7 +227,7 @@ static void run_abort(struct names_op *op, struct names *names)
 
 static void enter_abort(struct rmdir_task *task)
 {
-    submit_step(task, run_abort);
+    submit_step(task, run_abort, false);
 }
 
 /*

@@ -134,7 +134,7 @@ static void end_list(struct reaper *reaper)
 static void list_done(struct names_op *op)
 {
     struct reaper *reaper = (struct reaper *)op;
-    unsigned i;
+    unsigned i, n = reaper->nfound; /* the last may start another list */
 
     if (reaper->target->is_closing)
         return;
@@ -144,12 +144,13 @@ static void list_done(struct names_op *op)
         return;
     }
     reaper->target->counters.value[COUNTER_orphans] = reaper->total;
-    reaper->nactive = reaper->nfound;
-    if (reaper->nfound == 0)
+    reaper->nactive = n;
+    if (n == 0)
         end_sweep(reaper);
-    for (i = 0; i < reaper->nfound; i++) {
+    for (i = 0; i < n; i++)
         if (reaper->reaps[i].req.ino > reaper->cursor)
             reaper->cursor = reaper->reaps[i].req.ino;
+    for (i = 0; i < n; i++) {
         reaper->reaps[i].column = 0;
         reaper->reaps[i].has_failed = false;
         ask_column(&reaper->reaps[i]);

@@ -108,6 +108,9 @@ bool owns_name(const struct srv_target *target, uint64_t parent,
                const struct proto_bytes *text);
 bool owns_directory(const struct srv_target *target, uint64_t dir);
 
+/** Make names durable: is_syncing until that has ended. */
+void target_sync(struct srv_target *target);
+
 /** A name as names.h wants it. */
 static inline struct name name_of(uint64_t parent,
                                   const struct proto_bytes *text)
