@@ -44,6 +44,8 @@ rdma/          src/net/net_ofi benchmarks/fabric
 liburing.h     src/store/.*_uring[.]
 rocksdb/       src/meta/kv_rocksdb[.]c
 numa.h         src/base/numa
+cyaml/         src/rpc/cluster_yaml[.]c
+yaml.h         src/rpc/cluster_where[.]c
 fuse           src/posix/fuse_
 ompi/          src/mpiio/
 opal/          src/mpiio/

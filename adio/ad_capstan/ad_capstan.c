@@ -1,15 +1,298 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The driver of capstan: paths. It cannot do anything yet: every call says
- * -ENOTSUP.
+ * The driver of capstan: paths, over include/capstan only.
+ *
+ * The happy path: the first file opened in a process opens a session, all files
+ * share it, and the last one closed closes it. Lists of runs go to the library
+ * as they are.
+ *
+ * Possible failure modes are the library's: its code and its text, which names
+ * path, server and cause, become the adio error.
  */
 #include "adio/common/adio.h"
 
+#include "base/mem.h"
+
+#include <capstan/file.h>
+#include <capstan/namespace.h>
+#include <capstan/session.h>
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+/* One a process: the endpoint and its connections are what costs. Files of
+ * several threads are serialised by Open MPI's lock around io calls. */
+static struct {
+    struct capstan_session *session;
+    unsigned users;
+} shared;
+
+struct adio_io {
+    struct capstan_request *request;
+};
+
+static struct capstan_file *of(struct adio_file *file)
+{
+    return file->driver_data;
+}
+
+/* Turn a failure of the library into an adio error. @return code */
+static int fail(const char *path, int code, struct adio_error *error)
+{
+    const char *text = shared.session != NULL
+                           ? capstan_session_error(shared.session)
+                           : capstan_open_error();
+
+    adio_error_set(error, code, "%s: %s", path, text);
+    return code;
+}
+
+static int session_get(const char *path, struct adio_error *error)
+{
+    const struct capstan_options options = CAPSTAN_OPTIONS_INIT;
+    int rc;
+
+    if (shared.users == 0) {
+        rc = capstan_session_open(&options, &shared.session);
+        if (rc != 0)
+            return fail(path, rc, error);
+    }
+    shared.users++;
+    return 0;
+}
+
+static void session_put(void)
+{
+    if (--shared.users == 0)
+        capstan_session_close(&shared.session);
+}
+
+static unsigned open_flags(unsigned flags)
+{
+    static const struct {
+        unsigned adio;
+        unsigned capstan;
+    } map[] = {
+        {ADIO_READ, CAPSTAN_OPEN_READ},
+        {ADIO_WRITE, CAPSTAN_OPEN_WRITE},
+        {ADIO_CREATE, CAPSTAN_OPEN_CREATE},
+        {ADIO_EXCL, CAPSTAN_OPEN_EXCL},
+    };
+    unsigned out = 0;
+    size_t i;
+
+    for (i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+        if (flags & map[i].adio)
+            out |= map[i].capstan;
+    return out;
+}
+
+/* A hint is advice: what the library would refuse is brought into range. */
+static struct capstan_layout layout_of(const struct adio_create *create)
+{
+    const uint32_t unit = 4096, unit_max = 1u << 30;
+    struct capstan_layout layout = {0, 0, 0};
+    uint32_t size;
+
+    if (create == NULL)
+        return layout;
+    size = create->striping_unit;
+    if (size > unit_max)
+        size = unit_max;
+    layout.stripe_size = (size + unit - 1) / unit * unit;
+    layout.width = create->striping_factor > UINT16_MAX
+                       ? UINT16_MAX
+                       : (uint16_t)create->striping_factor;
+    layout.mode = create->mode;
+    return layout;
+}
+
+static int ad_open(struct adio_file *file, const char *path,
+                            unsigned flags, const struct adio_create *create,
+                            struct adio_error *error)
+{
+    struct capstan_layout layout = layout_of(create);
+    struct capstan_file *opened;
+    int rc = session_get(path, error);
+
+    if (rc != 0)
+        return rc;
+    rc = capstan_file_open(shared.session, path, open_flags(flags), &layout,
+                           &opened);
+    if (rc != 0) {
+        fail(path, rc, error);
+        session_put();
+        return rc;
+    }
+    file->driver_data = opened;
+    return 0;
+}
+
+static int ad_close(struct adio_file *file, struct adio_error *error)
+{
+    struct capstan_file *opened = of(file);
+    int rc = capstan_file_close(&opened);
+
+    file->driver_data = NULL;
+    if (rc != 0)
+        fail(file->path, rc, error);
+    session_put();
+    return rc;
+}
+
+static int ad_delete(const char *path, struct adio_error *error)
+{
+    int rc = session_get(path, error);
+
+    if (rc != 0)
+        return rc;
+    rc = capstan_unlink(shared.session, path);
+    if (rc != 0)
+        fail(path, rc, error);
+    session_put();
+    return rc;
+}
+
+static int ad_get_size(struct adio_file *file, uint64_t *size_out,
+                                struct adio_error *error)
+{
+    int rc = capstan_file_size(of(file), size_out);
+
+    return rc != 0 ? fail(file->path, rc, error) : 0;
+}
+
+static int ad_resize(struct adio_file *file, uint64_t size,
+                              struct adio_error *error)
+{
+    int rc = capstan_file_truncate(of(file), size);
+
+    return rc != 0 ? fail(file->path, rc, error) : 0;
+}
+
+static int ad_flush(struct adio_file *file, struct adio_error *error)
+{
+    int rc = capstan_file_sync(of(file));
+
+    return rc != 0 ? fail(file->path, rc, error) : 0;
+}
+
+static void ad_layout(struct adio_file *file,
+                               struct adio_layout *layout_out)
+{
+    struct capstan_file_layout layout;
+
+    capstan_file_layout(of(file), &layout);
+    layout_out->stripe_size = layout.stripe_size;
+    layout_out->width = layout.width;
+}
+
+/* @return our runs in the library's form, or NULL; ended with free(). */
+static struct capstan_run *convert(const struct run *runs, size_t nruns)
+{
+    struct capstan_run *out = mem_calloc(nruns > 0 ? nruns : 1, sizeof(*out));
+    size_t i;
+
+    for (i = 0; out != NULL && i < nruns; i++) {
+        out[i].offset = runs[i].offset;
+        out[i].length = runs[i].length;
+        out[i].stride = runs[i].stride;
+        out[i].count = runs[i].count;
+        out[i].memory = (void *)(uintptr_t)runs[i].mem;
+        out[i].mem_stride = runs[i].mem_stride;
+    }
+    return out;
+}
+
+typedef int start_fn(struct capstan_file *file, const struct capstan_run *runs,
+                     size_t nruns, struct capstan_request **request_out);
+
+static int start(struct adio_file *file, const struct run *runs, size_t nruns,
+                 start_fn *start_list, struct adio_io **io_out,
+                 struct adio_error *error)
+{
+    struct adio_io *io = mem_calloc(1, sizeof(*io));
+    struct capstan_run *list = convert(runs, nruns);
+    int rc = -ENOMEM;
+
+    if (io == NULL || list == NULL) {
+        adio_error_set(error, rc, "%s: list of %zu runs", file->path, nruns);
+        goto err_memory;
+    }
+    rc = start_list(of(file), list, nruns, &io->request);
+    if (rc != 0) {
+        fail(file->path, rc, error);
+        goto err_memory;
+    }
+    free(list);
+    *io_out = io;
+    return 0;
+
+err_memory:
+    free(list);
+    free(io);
+    return rc;
+}
+
+static int ad_ireadlist(struct adio_file *file, const struct run *runs,
+                                 size_t nruns, struct adio_io **io_out,
+                                 struct adio_error *error)
+{
+    return start(file, runs, nruns, capstan_file_readv_start, io_out, error);
+}
+
+static int ad_iwritelist(struct adio_file *file,
+                                  const struct run *runs, size_t nruns,
+                                  struct adio_io **io_out,
+                                  struct adio_error *error)
+{
+    return start(file, runs, nruns, capstan_file_writev_start, io_out, error);
+}
+
+static int ad_test(struct adio_file *file, struct adio_io **io_p,
+                            bool *done_out, uint64_t *bytes_out,
+                            struct adio_error *error)
+{
+    struct adio_io *io = *io_p;
+    uint64_t bytes = 0;
+    int rc = capstan_request_test(&io->request, done_out, &bytes);
+
+    if (!*done_out && rc == 0)
+        return 0;
+    if (rc != 0)
+        fail(file->path, rc, error);
+    *done_out = true;
+    *bytes_out = bytes;
+    *io_p = NULL;
+    free(io);
+    return rc;
+}
+
+static void ad_idle(struct adio_file *file)
+{
+    if (capstan_session_progress(shared.session) == 0)
+        sched_yield();
+}
+
 const struct adio_driver *ad_capstan(void)
 {
-    static struct adio_driver driver = {.name = "capstan"};
+    static struct adio_driver driver = {
+        .name = "capstan",
+        .features = ADIO_FEATURE_LIST_IO,
+        .open = ad_open,
+        .close = ad_close,
+        .delete = ad_delete,
+        .get_size = ad_get_size,
+        .resize = ad_resize,
+        .flush = ad_flush,
+        .layout = ad_layout,
+        .ireadlist = ad_ireadlist,
+        .iwritelist = ad_iwritelist,
+        .test = ad_test,
+        .idle = ad_idle,
+    };
 
-    if (driver.open == NULL)
+    if (driver.readlist == NULL)
         adio_driver_complete(&driver);
     return &driver;
 }

@@ -19,7 +19,11 @@
  *
  * - A block fails its checksum: -EIO for the call that met it.
  *
- * RocksDB's text of an error is logged, once, where it is mapped to a code.
+ * RocksDB's text of an error is logged, once, where it is mapped to a code. Its
+ * own log, the file LOG, holds the options and nothing else: where RocksDB is
+ * built with assertions, as Debian's is, a write to LOG that failed on a full
+ * device makes the next one abort the process (writable_file_writer.h). For
+ * the same reason a database is not opened anew before the device has room.
  */
 #include "meta/kv.h"
 
@@ -30,16 +34,17 @@
 #include <errno.h>
 #include <rocksdb/c.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #define WRITE_BUFFER_BYTES ((size_t)8 << 20)
 #define WRITE_BUFFERS 2
 #define CACHE_BYTES ((size_t)16 << 20)
 #define LOG_TOTAL_BYTES ((uint64_t)32 << 20) /* write-ahead log files */
-#define INFO_LOG_BYTES ((size_t)1 << 20)
+#define REOPEN_BYTES ((uint64_t)16 << 20)    /* free, to open anew */
 #define OPEN_FILES 128
 #define BACKGROUND_JOBS 2
 #define BLOOM_BITS 10
-#define INFO_LEVEL_ERROR 3 /* rocksdb::InfoLogLevel::ERROR_LEVEL */
+#define INFO_LEVEL_HEADER 5 /* rocksdb::InfoLogLevel::HEADER_LEVEL */
 
 struct kv_rocks {
     struct kv kv; /* first */
@@ -104,9 +109,8 @@ static rocksdb_options_t *make_options(void)
     rocksdb_options_set_max_total_wal_size(options, LOG_TOTAL_BYTES);
     rocksdb_options_set_max_background_jobs(options, BACKGROUND_JOBS);
     rocksdb_options_set_max_open_files(options, OPEN_FILES);
-    rocksdb_options_set_info_log_level(options, INFO_LEVEL_ERROR);
+    rocksdb_options_set_info_log_level(options, INFO_LEVEL_HEADER);
     rocksdb_options_set_keep_log_file_num(options, 1);
-    rocksdb_options_set_max_log_file_size(options, INFO_LOG_BYTES);
     rocksdb_options_set_stats_dump_period_sec(options, 0);
     rocksdb_options_set_stats_persist_period_sec(options, 0);
     set_table_options(options);
@@ -177,6 +181,17 @@ static void rocks_close(struct kv *kv)
  * Transactions.
  */
 
+static int open_anew(struct kv_rocks *rocks)
+{
+    struct statvfs fs;
+
+    if (statvfs(rocks->directory, &fs) != 0)
+        return -EIO;
+    if ((uint64_t)fs.f_bavail * fs.f_frsize < REOPEN_BYTES)
+        return -ENOSPC;
+    return open_database(rocks);
+}
+
 static int rocks_begin(struct kv *kv)
 {
     struct kv_rocks *rocks = rocks_of(kv);
@@ -184,7 +199,7 @@ static int rocks_begin(struct kv *kv)
 
     assert(!rocks->is_begun);
     if (rocks->db == NULL) {
-        rc = open_database(rocks);
+        rc = open_anew(rocks);
         if (rc != 0)
             return rc;
     }
@@ -316,8 +331,8 @@ static bool is_below(const void *a, size_t a_len, const void *b, size_t b_len)
     return order < 0 || (order == 0 && a_len < b_len);
 }
 
-static void visit(rocksdb_iterator_t *at, const void *prefix,
-                  size_t prefix_len, kv_each_fn *each, void *ctx)
+static void visit(rocksdb_iterator_t *at, const void *prefix, size_t prefix_len,
+                  kv_each_fn *each, void *ctx)
 {
     const char *key, *value;
     size_t key_len, value_len;

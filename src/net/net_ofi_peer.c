@@ -13,8 +13,10 @@
  * Possible failure modes are:
  *  - nobody listens, or the host is silent: the provider reports neither (it
  *    says "again" for ever), so a line that has not moved for OFI_LINK_NS ends
- *    with ERR_LINK, and the address is inserted afresh, which drops whatever
- *    connection there was. The next operation connects anew;
+ *    with ERR_LINK. The next operation connects anew;
+ *  - a shared-memory peer that does not exist yet, or died: the provider would
+ *    crash or wait for ever, so it hears of an address only while the owner
+ *    lives (net_ofi_shm.c), and a dead one is removed with all its operations;
  *  - a peer is removed while operations are under way: those in line end with
  *    ERR_LINK at the next poll, those posted when the provider says so, or at
  *    once where it never would (shm);
@@ -94,18 +96,27 @@ static struct ofi_peer *find_name(const struct ofi_net *net, const void *name,
     return NULL;
 }
 
-static int insert_address(struct ofi_net *net, struct ofi_peer *peer)
+int ofi_peer_attach(struct ofi_net *net, struct ofi_peer *peer)
 {
-    if (fi_av_insert(net->av, peer->name, 1, &peer->addr, 0, NULL) != 1)
-        return -ENOMEM;
-    if (net->is_shm)
+    if (net->is_shm) {
         peer->lock_fd = ofi_shm_watch(peer->name);
-    return 0;
+        if (peer->lock_fd < 0)
+            return -EAGAIN;
+    }
+    if (fi_av_insert(net->av, peer->name, 1, &peer->addr, 0, NULL) == 1)
+        return 0;
+    peer->addr = FI_ADDR_UNSPEC;
+    if (peer->lock_fd >= 0)
+        close(peer->lock_fd);
+    peer->lock_fd = -1;
+    return -ENOMEM;
 }
 
-static void remove_address(struct ofi_net *net, struct ofi_peer *peer)
+static void detach(struct ofi_net *net, struct ofi_peer *peer)
 {
-    fi_av_remove(net->av, &peer->addr, 1, 0);
+    if (peer->addr != FI_ADDR_UNSPEC)
+        fi_av_remove(net->av, &peer->addr, 1, 0);
+    peer->addr = FI_ADDR_UNSPEC;
     if (peer->lock_fd >= 0)
         close(peer->lock_fd);
     peer->lock_fd = -1;
@@ -149,9 +160,10 @@ static int add(struct ofi_net *net, const char *name, size_t len,
     peer->id = hole;
     peer->nrefs = 1;
     peer->lock_fd = -1;
+    peer->addr = FI_ADDR_UNSPEC;
     ofi_line_init(&peer->line);
-    rc = insert_address(net, peer);
-    if (rc != 0) {
+    rc = ofi_peer_attach(net, peer);
+    if (rc != 0 && rc != -EAGAIN) {
         free(peer);
         return rc;
     }
@@ -257,7 +269,7 @@ static void abandon_posted(struct ofi_net *net, struct ofi_peer *peer)
 
     for (struct ofi_slot *slot = peer->posted; slot != NULL; slot = next) {
         next = slot->next;
-        if (net->is_shm && slot->op != NULL) {
+        if (net->is_shm) {
             ofi_line_add(&net->ended, slot->op);
             slot->op = NULL;
         }
@@ -270,11 +282,10 @@ void ofi_peer_fail(struct ofi_net *net, struct ofi_peer *peer)
 {
     ofi_line_move(&net->ended, &peer->line);
     stop_waiting(net, peer);
+    if (!net->is_shm)
+        return;
     abandon_posted(net, peer);
-    remove_address(net, peer);
-    if (insert_address(net, peer) != 0)
-        log_warn("peer %llu: address not inserted again",
-                 (unsigned long long)peer->id);
+    detach(net, peer);
 }
 
 int ofi_peers_retry(struct ofi_net *net)
@@ -320,7 +331,7 @@ void ofi_peer_remove(struct net *base, uint64_t id)
     ofi_line_move(&net->ended, &peer->line);
     stop_waiting(net, peer);
     abandon_posted(net, peer);
-    remove_address(net, peer);
+    detach(net, peer);
     net->peers[id] = NULL;
     free(peer);
 }

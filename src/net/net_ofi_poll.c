@@ -137,9 +137,9 @@ static int handle_error(struct ofi_net *net)
     rc = fi_cq_readerr(net->cq, &entry, 0);
     if (rc != 1)
         return 0;
-    log_debug("completion error: %s (provider: %s)", fi_strerror(entry.err),
-              fi_cq_strerror(net->cq, entry.prov_errno, entry.err_data, NULL,
-                             0));
+    log_debug(
+        "completion error: %s (provider: %s)", fi_strerror(entry.err),
+        fi_cq_strerror(net->cq, entry.prov_errno, entry.err_data, NULL, 0));
     slot = entry.op_context;
     if (slot == NULL)
         return 1;
@@ -245,8 +245,8 @@ int ofi_may_sleep(struct net *base)
 
     if (net->ended.first != NULL || net->unposted != NULL)
         return -EAGAIN;
-    if (net->waiting != NULL && net->waiting->next_try_ns <=
-                                    clock_now(net->clock))
+    if (net->waiting != NULL &&
+        net->waiting->next_try_ns <= clock_now(net->clock))
         return -EAGAIN;
     if (net->wait_fd < 0)
         return 0;

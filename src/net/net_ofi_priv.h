@@ -29,7 +29,7 @@
 #include <rdma/fi_rma.h>
 
 #define OFI_VERSION FI_VERSION(1, 17)
-#define OFI_OPS_MAX 1024  /* operations under way at one endpoint */
+#define OFI_OPS_MAX 1024 /* operations under way at one endpoint */
 #define OFI_PEERS_MAX (1u << 20)
 #define OFI_LINK_NS (2 * NS_PER_SEC) /* a link that takes nothing is dead */
 
@@ -39,7 +39,7 @@ struct ofi_peer;
 /* A receive buffer or an operation that the provider has. */
 struct ofi_slot {
     struct fi_context2 context; /* first: the provider's, while it has it */
-    struct ofi_slot *next; /* free list, or the peer's list */
+    struct ofi_slot *next;      /* free list, or the peer's list */
     struct ofi_slot **link;
     struct net_op *op;     /* NULL: a receive, or abandoned */
     struct ofi_peer *peer; /* NULL: removed meanwhile */
@@ -71,7 +71,7 @@ struct ofi_line { /* first in, first out */
 struct ofi_peer {
     uint64_t id;
     unsigned nrefs;
-    fi_addr_t addr;
+    fi_addr_t addr; /* FI_ADDR_UNSPEC: not attached */
     size_t name_len;
     char name[NET_NAME_MAX];
     struct ofi_slot *posted; /* operations that the provider has */
@@ -175,7 +175,10 @@ void ofi_peer_wait(struct ofi_net *net, struct ofi_peer *peer,
 /** Offer waiting operations to the provider again. @return how many went. */
 int ofi_peers_retry(struct ofi_net *net);
 
-/** The link is dead: end all that waits, drop the connection. */
+/** Make the address known to the provider. @return 0, -EAGAIN or -ENOMEM. */
+int ofi_peer_attach(struct ofi_net *net, struct ofi_peer *peer);
+
+/** The link is dead: end all that waits. */
 void ofi_peer_fail(struct ofi_net *net, struct ofi_peer *peer);
 
 /* --- net_ofi_xfer.c --- */
@@ -225,7 +228,7 @@ int ofi_shm_take_over(const char *name);
 /** Show that the owner of a name lives, until the descriptor closes. */
 int ofi_shm_lock(const char *name, int *fd_out);
 
-/** A descriptor by which to see whether a name's owner lives, or -1. */
+/** A descriptor to see by whether a name's owner lives; -1: no living owner. */
 int ofi_shm_watch(const char *name);
 
 /** Is the owner gone? */

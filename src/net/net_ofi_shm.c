@@ -126,7 +126,13 @@ int ofi_shm_lock(const char *name, int *fd_out)
 
 int ofi_shm_watch(const char *name)
 {
-    return open_file(name);
+    int fd = open_file(name);
+
+    if (fd >= 0 && ofi_shm_is_dead(fd)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
 }
 
 bool ofi_shm_is_dead(int fd)

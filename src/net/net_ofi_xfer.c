@@ -91,6 +91,8 @@ int ofi_post(struct ofi_net *net, struct ofi_peer *peer, struct net_op *op,
 
     if (slot == NULL)
         return -EAGAIN;
+    if (peer->addr == FI_ADDR_UNSPEC && ofi_peer_attach(net, peer) != 0)
+        return -EAGAIN;
     net->free_slots = slot->next;
     slot->op = op;
     push_posted(peer, slot);

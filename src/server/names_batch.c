@@ -71,14 +71,13 @@ int names_batch_open(struct names_batch *batch,
     rc = names_create(batch->kv, config->target, &batch->names);
     if (rc != 0)
         kv_close(batch->kv);
-    batch->commits = batch->unsynced = 0;
+    batch->commits = 0;
+    batch->unsynced = 1; /* what a former process may have left */
     return rc;
 }
 
 void names_batch_close(struct names_batch *batch)
 {
-    if (batch->unsynced > 0)
-        kv_sync(batch->kv);
     names_destroy(&batch->names);
     kv_close(batch->kv);
 }
@@ -125,6 +124,16 @@ static void sync_batch(struct names_batch *batch, struct names_queue *queue)
             op->rc = rc;
 }
 
+static bool has_writes(const struct names_queue *queue)
+{
+    const struct names_op *op;
+
+    for (op = queue->head; op != NULL; op = op->next)
+        if (op->is_write)
+            return true;
+    return false;
+}
+
 void names_batch_run(struct names_batch *batch, struct names_queue *queue)
 {
     int rc = kv_begin(batch->kv);
@@ -139,13 +148,15 @@ void names_batch_run(struct names_batch *batch, struct names_queue *queue)
         fail_all(queue, rc);
         return;
     }
-    rc = kv_commit(batch->kv, false);
-    if (rc != 0) {
+    if (!has_writes(queue)) {
+        kv_rollback(batch->kv); /* nothing to roll back: only ends it */
+    } else if ((rc = kv_commit(batch->kv, false)) == 0) {
+        batch->commits++;
+        batch->unsynced++;
+    } else {
         log_error("names: cannot commit: %s", err_text(rc));
         fail_all(queue, rc);
         return;
     }
-    batch->commits++;
-    batch->unsynced++;
     sync_batch(batch, queue);
 }

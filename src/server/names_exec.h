@@ -37,9 +37,10 @@ typedef void names_done_fn(struct names_op *op);
 struct names_op {
     names_run_fn *run;
     names_done_fn *done;
+    bool is_write;   /* run() may write */
     bool wants_sync; /* end only when all so far would survive power loss */
-    bool is_broken;  /* set by run(): half done, the batch must not commit */
     int rc;
+    bool is_broken; /* set by run(): half done, the batch must not commit */
     struct names_op *next; /* the executor's */
 };
 
@@ -62,8 +63,8 @@ struct names_exec_driver {
 struct names_exec {
     const struct names_exec_driver *driver;
     unsigned pending;  /* submitted, not yet completed */
-    uint64_t commits;  /* transactions so far, as of the last poll */
-    uint64_t unsynced; /* commits since the last sync, as of the last poll */
+    uint64_t commits;  /* that wrote something, as of the last poll */
+    uint64_t unsynced; /* of them, since the last sync */
 };
 
 extern const struct names_exec_driver names_threaded;
@@ -78,11 +79,11 @@ static inline int names_exec_create(const struct names_exec_driver *driver,
     return driver->create(config, exec_out);
 }
 
-/** End the batch under way, forget what is queued, sync and close. No done()
- *  is called. A NULL *exec_p is allowed. */
+/** End the batch under way, forget what is queued, close; nothing is synced. No
+ *  done() is called. A NULL *exec_p is allowed. */
 void names_exec_destroy(struct names_exec **exec_p);
 
-/** Queue an operation; run, done and wants_sync are set. Cannot fail. */
+/** Queue an operation; its four fields above rc are set. Cannot fail. */
 static inline void names_exec_submit(struct names_exec *exec,
                                      struct names_op *op)
 {

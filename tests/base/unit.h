@@ -11,16 +11,23 @@
 #include <CUnit/Basic.h>
 
 #include <ftw.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define UNIT_SKIPPED 77
 
 /* X(test function): the tests are named as their functions are. */
-#define UNIT_TEST(fn) {#fn, fn}
+#define UNIT_TEST(fn)                                                          \
+    {                                                                          \
+#fn, fn                                                                \
+    }
 
 struct unit_test {
     const char *name;
@@ -56,9 +63,9 @@ static inline uint64_t unit_seed(void)
     uint64_t seed;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    seed = wanted != NULL ? strtoull(wanted, NULL, 0)
-                          : (uint64_t)now.tv_sec * 1000000000u +
-                                (uint64_t)now.tv_nsec;
+    seed = wanted != NULL
+               ? strtoull(wanted, NULL, 0)
+               : (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     printf("CAPSTAN_SEED=%llu ", (unsigned long long)seed);
     fflush(stdout);
     return seed;
@@ -86,6 +93,34 @@ static inline int unit_remove_one(const char *path, const struct stat *st,
 static inline void unit_tempdir_remove(const char *path)
 {
     nftw(path, unit_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/*
+ * Mount a file system of so many bytes ("4m") that nobody else sees, as root or
+ * in a user namespace; a test that calls this comes last in its program.
+ *
+ * @return false where neither is allowed: it says so, and the test is left out.
+ */
+static inline bool unit_tiny_fs_mount(const char *path, const char *size)
+{
+    char options[64];
+
+    snprintf(options, sizeof(options), "size=%s,mode=700", size);
+    if (mkdir(path, 0700) == 0 &&
+        (unshare(CLONE_NEWNS) == 0 ||
+         unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+        mount("tiny", path, "tmpfs", 0, options) == 0)
+        return true;
+    printf("left out: no mount namespace for a tiny file system here ... ");
+    rmdir(path);
+    return false;
+}
+
+static inline void unit_tiny_fs_umount(const char *path)
+{
+    umount(path);
+    rmdir(path);
 }
 
 #endif

@@ -15,7 +15,7 @@ DEPS_PACKAGES=(
     clang libclang-rt-14-dev
     # what Capstan stands on
     libopenmpi-dev openmpi-bin libfabric-dev liburing-dev libnuma-dev
-    librocksdb-dev libisal-dev libcyaml-dev uthash-dev libxxhash-dev
+    librocksdb-dev libisal-dev libcyaml-dev libyaml-dev uthash-dev libxxhash-dev
     # the tests: unit tests, MPI programs in C and Python, HDF5 over MPI-IO,
     # cut links between network namespaces
     libcunit1-dev python3 python3-mpi4py libhdf5-openmpi-dev iproute2 procps

@@ -117,9 +117,8 @@ static void on_done(struct net_op *op, int rc)
     call->rc = rc;
 }
 
-int kit_send(struct kit_end *from, struct kit_end *other,
-             struct kit_call *call, uint64_t peer, const void *bytes,
-             size_t len)
+int kit_send(struct kit_end *from, struct kit_end *other, struct kit_call *call,
+             uint64_t peer, const void *bytes, size_t len)
 {
     uint64_t until_ns = clock_now(clock_real()) + KIT_DEADLINE_NS;
     int rc;

@@ -69,9 +69,8 @@ bool kit_until(struct kit_end *a, struct kit_end *b, const unsigned *count,
                unsigned want);
 
 /** Send, and repeat while the queue is full. */
-int kit_send(struct kit_end *from, struct kit_end *other,
-             struct kit_call *call, uint64_t peer, const void *bytes,
-             size_t len);
+int kit_send(struct kit_end *from, struct kit_end *other, struct kit_call *call,
+             uint64_t peer, const void *bytes, size_t len);
 
 /** Start a server process. @return 0, or its exit code. */
 int kit_server_start(struct kit_server *server, const char *provider,
@@ -80,7 +79,8 @@ int kit_server_start(struct kit_server *server, const char *provider,
 /** kill -9 and reap. */
 void kit_server_kill(struct kit_server *server);
 
-/** Ask a server and wait for the answer. @return 0, the error, or -ETIMEDOUT. */
+/** Ask a server and wait for the answer. @return 0, the error, or -ETIMEDOUT.
+ */
 int kit_ask(struct kit_end *end, uint64_t peer, uint32_t number);
 
 /** The server process itself: called by main() when argv says so. */

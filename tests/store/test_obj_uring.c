@@ -110,8 +110,10 @@ static void test_want_of_descriptors_concerns_one_operation(void)
     low.rlim_cur = open_descriptors() + 4;
     setrlimit(RLIMIT_NOFILE, &low);
     for (unsigned i = 0; i < N; i++) {
-        ios[i] = (struct obj_io){.verb = OBJ_WRITE, .ino = INO + i,
-                                 .memory = "a", .length = 1,
+        ios[i] = (struct obj_io){.verb = OBJ_WRITE,
+                                 .ino = INO + i,
+                                 .memory = "a",
+                                 .length = 1,
                                  .done = note_end};
         obj_submit(store, &ios[i]);
     }
@@ -206,8 +208,11 @@ static void test_refused_registration_is_no_error(void)
 static void test_wait_fd_wakes_epoll(void)
 {
     struct obj_store *store = fixture_open();
-    struct obj_io io = {.verb = OBJ_WRITE, .ino = INO, .memory = "a",
-                        .length = 1, .done = note_end};
+    struct obj_io io = {.verb = OBJ_WRITE,
+                        .ino = INO,
+                        .memory = "a",
+                        .length = 1,
+                        .done = note_end};
     struct obj_io sync = {.verb = OBJ_SYNC, .ino = INO, .done = note_end};
     struct epoll_event event = {.events = EPOLLIN};
     int fd = epoll_create1(EPOLL_CLOEXEC);
@@ -233,6 +238,33 @@ static void test_open_names_the_cause(void)
     CU_ASSERT_PTR_NULL(store);
 }
 
+static void test_full_device_concerns_one_operation(void)
+{
+    static char bytes[1 << 20];
+    struct obj_config old = obj_fixture.config;
+    struct obj_store *store;
+    char tiny[300];
+    uint64_t total, left;
+
+    snprintf(tiny, sizeof(tiny), "%s/tiny", directory);
+    if (!unit_tiny_fs_mount(tiny, "1536k"))
+        return;
+    obj_fixture.config.directory = tiny;
+    store = fixture_open();
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, bytes, 1 << 20), 1 << 20);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO + 1, 0, bytes, 1 << 20),
+                    -ENOSPC);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, bytes, 1 << 20), 1 << 20);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO + 1, 0, NULL, 0), 0);
+    CU_ASSERT_EQUAL(obj_space(store, &total, &left), 0);
+    CU_ASSERT_EQUAL(total, 1536 << 10);
+    CU_ASSERT(left < 1 << 20);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO + 1, 0, bytes, 4096), 4096);
+    obj_close(store);
+    obj_fixture.config = old;
+    unit_tiny_fs_umount(tiny);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -247,6 +279,7 @@ int main(void)
         UNIT_TEST(test_refused_registration_is_no_error),
         UNIT_TEST(test_wait_fd_wakes_epoll),
         UNIT_TEST(test_open_names_the_cause),
+        UNIT_TEST(test_full_device_concerns_one_operation),
     };
     struct obj_store *store;
     int rc;

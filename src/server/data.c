@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Jobs, their line, and the buffers.
+ *
+ * The happy path:
+ *
+ * 1. A handler takes a job, fills it and puts it in the line.
+ *
+ * 2. data_poll() takes the job at the head, gives it a slot, gathers pieces
+ *    into it and starts the slot's first step; a job that has more pieces and
+ *    may hold more slots goes to the end of the line.
+ *
+ * 3. Each slot goes through the steps of its job (read: extents, moves; write:
+ *    moves, extents) on its own and is free again; its job may get in line.
+ *
+ * 4. When no piece is left and no slot is held, the request is answered; or
+ *    before, when the last move is posted and the fabric keeps a reply behind
+ *    the moves. A job outlives an early answer by the slots that it holds,
+ *    which is why there are more jobs than requests.
+ *
+ * Possible failure modes are:
+ *
+ * - The fabric's queue is full: the slot is put off and goes on at the next
+ *   turn with the move that was refused; not beyond the job's deadline.
+ *
+ * - A device or RMA error, or a run that is not well-formed: job_fail(). The
+ *   slots under way end as they would, then the error is the answer.
+ *
+ * - The client is gone: its moves end with an error, as above, and rpc drops
+ *   the answer.
+ */
+#include "server/data.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "server/server.h"
+
+#include <assert.h>
+
+static int make_slots(struct data *data)
+{
+    struct slot *slot;
+    size_t i, n = data->pool.nbuffers;
+
+    data->slots_all = mem_calloc(n, sizeof(*data->slots_all));
+    if (data->slots_all == NULL)
+        return -ENOMEM;
+    for (i = 0; i < n; i++) {
+        slot = &data->slots_all[i];
+        slot->memory = pool_get(&data->pool);
+        slot->next = data->slots_free;
+        data->slots_free = slot;
+    }
+    data->nslots_free = (unsigned)n;
+    return 0;
+}
+
+static int make_jobs(struct data *data, size_t n)
+{
+    size_t i;
+
+    data->jobs_all = mem_calloc(n, sizeof(*data->jobs_all));
+    if (data->jobs_all == NULL)
+        return -ENOMEM;
+    for (i = 0; i < n; i++) {
+        data->jobs_all[i].next = data->jobs_free;
+        data->jobs_free = &data->jobs_all[i];
+    }
+    return 0;
+}
+
+int data_init(struct data *data, unsigned requests_max, unsigned buffers,
+              size_t buffer_size)
+{
+    int rc;
+
+    *data = (struct data){0};
+    data->line_end = &data->line;
+    data->put_off_end = &data->put_off;
+    if (buffer_size % 4096 != 0 || buffer_size <= PROTO_INLINE_MAX + 4096 ||
+        buffer_size > UINT32_MAX)
+        return -EINVAL;
+    rc = pool_init(&data->pool, buffers, buffer_size);
+    if (rc != 0)
+        return rc;
+    rc = make_slots(data);
+    if (rc == 0)
+        rc = make_jobs(data, (size_t)requests_max + buffers);
+    if (rc != 0)
+        data_fini(data);
+    return rc;
+}
+
+void data_fini(struct data *data)
+{
+    free(data->jobs_all);
+    free(data->slots_all);
+    pool_fini(&data->pool);
+    *data = (struct data){0};
+}
+
+struct job *job_take(struct srv_target *target, struct rpc_request *request)
+{
+    struct data *data = &target->data;
+    struct job *job = data->jobs_free;
+
+    assert(job != NULL);
+    data->jobs_free = job->next;
+    data->njobs++;
+    *job = (struct job){
+        .target = target,
+        .request = request,
+        .deadline_ns = clock_now(target->clock) + JOB_TIMEOUT_NS,
+    };
+    return job;
+}
+
+static void job_put(struct job *job)
+{
+    struct data *data = &job->target->data;
+
+    assert(job->nslots == 0 && !job->is_in_line);
+    job->next = data->jobs_free;
+    data->jobs_free = job;
+    data->njobs--;
+}
+
+void job_fail(struct job *job, int rc, const char *text)
+{
+    if (job->rc == 0) {
+        job->rc = rc;
+        job->text = text;
+    }
+    job->is_over = true;
+}
+
+static void answer(struct job *job)
+{
+    if (job->request != NULL && !job->target->is_closing)
+        job->answer(job);
+    job->request = NULL;
+}
+
+void job_settle(struct job *job)
+{
+    if (!job->is_over || job->is_in_line)
+        return;
+    if (job->is_early && job->rc == 0 && job->nunposted == 0)
+        answer(job);
+    if (job->nslots > 0)
+        return;
+    answer(job);
+    job_put(job);
+}
+
+void job_want_slot(struct job *job)
+{
+    struct data *data = &job->target->data;
+
+    if (job->is_in_line)
+        return;
+    job->is_in_line = true;
+    job->next = NULL;
+    *data->line_end = job;
+    data->line_end = &job->next;
+}
+
+static struct job *line_pop(struct data *data)
+{
+    struct job *job = data->line;
+
+    data->line = job->next;
+    if (data->line == NULL)
+        data->line_end = &data->line;
+    job->is_in_line = false;
+    return job;
+}
+
+static struct slot *slot_get(struct data *data, struct job *job)
+{
+    struct slot *slot = data->slots_free;
+
+    data->slots_free = slot->next;
+    data->nslots_free--;
+    slot->job = job;
+    slot->start = slot->fill = 0;
+    slot->nextents = slot->nmoves = slot->posted = slot->waiting = 0;
+    slot->is_put_off = false;
+    slot->step = job->steps;
+    job->nslots++;
+    job->nunposted++;
+    return slot;
+}
+
+/* Back to the free list; its job may want it again, or end. */
+void slot_put(struct slot *slot)
+{
+    struct job *job = slot->job;
+    struct data *data = &job->target->data;
+
+    assert(slot->waiting == 0);
+    if (slot->posted < slot->nmoves || slot->nmoves == 0)
+        job->nunposted--;
+    slot->next = data->slots_free;
+    data->slots_free = slot;
+    data->nslots_free++;
+    job->nslots--;
+    if (!job->is_over)
+        job_want_slot(job);
+    job_settle(job);
+}
+
+static void serve_head(struct data *data)
+{
+    struct job *job = line_pop(data);
+    struct slot *slot;
+
+    if (job->is_over) {
+        job_settle(job);
+        return;
+    }
+    slot = slot_get(data, job);
+    if (!slot_gather(slot)) {
+        slot_put(slot); /* the job is over, and ends with its last slot */
+        return;
+    }
+    if (!job->is_over && !job->is_inline && job->nslots < JOB_SLOTS_MAX)
+        job_want_slot(job);
+    (*slot->step)(slot);
+}
+
+void slot_go_on(struct slot *slot)
+{
+    slot->step++;
+    if (slot->job->rc != 0 || *slot->step == NULL ||
+        slot->job->target->is_closing)
+        slot_put(slot);
+    else
+        (*slot->step)(slot);
+}
+
+void slot_put_off(struct slot *slot)
+{
+    struct data *data = &slot->job->target->data;
+
+    slot->is_put_off = true;
+    slot->next = NULL;
+    *data->put_off_end = slot;
+    data->put_off_end = &slot->next;
+}
+
+/* Each slot that was put off so far tries again, once. */
+static int repeat_put_off(struct data *data)
+{
+    struct slot *slot = data->put_off, *next;
+    int n = 0;
+
+    data->put_off = NULL;
+    data->put_off_end = &data->put_off;
+    for (; slot != NULL; slot = next) {
+        next = slot->next;
+        slot->is_put_off = false;
+        (*slot->step)(slot);
+        n += slot->is_put_off ? 0 : 1;
+    }
+    return n;
+}
+
+int data_poll(struct srv_target *target)
+{
+    struct data *data = &target->data;
+    int n = 0;
+
+    if (data->put_off != NULL)
+        n += repeat_put_off(data);
+    for (; data->line != NULL && data->slots_free != NULL; n++)
+        serve_head(data);
+    return n;
+}

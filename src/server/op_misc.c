@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * PING and STATS, and the table of all handlers.
+ *
+ * Possible failure modes are: an opcode without a handler (-ENOTSUP); space
+ * that the device does not tell (0 in the counters).
+ */
+#include "base/err.h"
+#include "server/server.h"
+
+#include <assert.h>
+
+static_assert(COUNTER_COUNT <= PROTO_COUNTERS_MAX, "counters fit a reply");
+
+static op_fn *const handlers[] = {
+    [PROTO_OP_ping] = op_ping,
+    [PROTO_OP_stats] = op_stats,
+    [PROTO_OP_lookup] = op_lookup,
+    [PROTO_OP_create] = op_create,
+    [PROTO_OP_mkdir] = op_mkdir,
+    [PROTO_OP_unlink] = op_unlink,
+    [PROTO_OP_rmdir] = op_rmdir,
+    [PROTO_OP_readdir] = op_readdir,
+    [PROTO_OP_set_striped] = op_set_striped,
+    [PROTO_OP_freeze] = op_freeze,
+    [PROTO_OP_thaw] = op_thaw,
+    [PROTO_OP_read] = op_read,
+    [PROTO_OP_write] = op_write,
+    [PROTO_OP_obj_stat] = op_obj_stat,
+    [PROTO_OP_obj_truncate] = op_obj_truncate,
+    [PROTO_OP_obj_sync] = op_obj_sync,
+    [PROTO_OP_obj_destroy] = op_obj_destroy,
+};
+
+void op_dispatch(void *ctx, struct rpc_request *request)
+{
+    struct srv_target *target = ctx;
+
+    if (request->opcode < sizeof(handlers) / sizeof(handlers[0]) &&
+        handlers[request->opcode] != NULL)
+        handlers[request->opcode](target, request);
+    else
+        rpc_reply(request, -ENOTSUP, NULL, NULL);
+}
+
+void op_ping(struct srv_target *target, struct rpc_request *request)
+{
+    union proto_rep rep = {0};
+
+    (void)target;
+    rpc_reply(request, 0, &rep, NULL);
+}
+
+void srv_target_counters(struct srv_target *target,
+                         struct counters *counters_out)
+{
+    uint64_t *value = target->counters.value;
+
+    value[COUNTER_uptime_ns] = clock_now(target->clock) - target->started_ns;
+    value[COUNTER_names_commits] = target->exec->commits;
+    if (obj_space(target->objects, &value[COUNTER_space_total],
+                  &value[COUNTER_space_free]) != 0)
+        value[COUNTER_space_total] = value[COUNTER_space_free] = 0;
+    *counters_out = target->counters;
+}
+
+void op_stats(struct srv_target *target, struct rpc_request *request)
+{
+    uint8_t bytes[COUNTER_COUNT * 8];
+    struct counters counters;
+    union proto_rep rep;
+    unsigned i;
+
+    srv_target_counters(target, &counters);
+    for (i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(counters.value[i / 8] >> (i % 8 * 8));
+    rep.stats.counters.data = bytes;
+    rep.stats.counters.len = sizeof(bytes);
+    rpc_reply(request, 0, &rep, NULL);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * kv_rocksdb: the contract, then processes that are killed, disks that are
+ * full, and files that are damaged.
+ */
+#include "meta/kv_rocksdb.c"
+
+#include "tests/meta/kv_contract.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct kv_fixture kv_fixture;
+static char directory[256];
+
+/* A child that holds the store with one commit made and one not, until it is
+ * killed. Before RocksDB has threads in this process: they do not fork. */
+static pid_t start_holder(void)
+{
+    int ready[2];
+    char byte;
+    pid_t pid;
+
+    CU_ASSERT_EQUAL_FATAL(pipe(ready), 0);
+    pid = fork();
+    CU_ASSERT_FATAL(pid >= 0);
+    if (pid == 0) {
+        struct kv *kv = fixture_open();
+
+        set_one(kv, "kept", "1", false);
+        kv_begin(kv);
+        kv_put(kv, "open", 4, "1", 1);
+        if (write(ready[1], "", 1) == 1)
+            pause();
+        _exit(EXIT_FAILURE);
+    }
+    close(ready[1]);
+    CU_ASSERT_EQUAL_FATAL(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    return pid;
+}
+
+static void test_store_of_another_process_is_busy_until_killed(void)
+{
+    pid_t pid = start_holder();
+    struct kv *kv = NULL;
+
+    CU_ASSERT_EQUAL(kv_open(&kv_rocksdb, &kv_fixture.config, &kv), -EBUSY);
+    CU_ASSERT_PTR_NULL(kv);
+    CU_ASSERT_EQUAL(kill(pid, SIGKILL), 0);
+    CU_ASSERT_EQUAL(waitpid(pid, NULL, 0), pid);
+    kv = fixture_open();
+    CU_ASSERT(has_one(kv, "kept", "1"));
+    CU_ASSERT(has_one(kv, "open", NULL));
+    clear_all(kv);
+    kv_close(kv);
+}
+
+/* Commit big values until one is refused. @return its code. */
+static int fill(struct kv *kv)
+{
+    static char value[KV_VALUE_MAX];
+    int rc = 0;
+
+    for (unsigned i = 0; rc == 0 && i < 1000; i++) {
+        CU_ASSERT_EQUAL_FATAL(kv_begin(kv), 0);
+        CU_ASSERT_EQUAL(kv_put(kv, &i, sizeof(i), value, sizeof(value)), 0);
+        rc = kv_commit(kv, false);
+    }
+    return rc;
+}
+
+static void test_store_recovers_from_a_failed_commit(void)
+{
+    struct kv *kv = fixture_open();
+    struct rlimit limit, low;
+
+    signal(SIGXFSZ, SIG_IGN);
+    CU_ASSERT_EQUAL(set_one(kv, "before", "1", false), 0);
+    getrlimit(RLIMIT_FSIZE, &limit);
+    low = limit;
+    low.rlim_cur = 500000;
+    setrlimit(RLIMIT_FSIZE, &low);
+    CU_ASSERT_EQUAL(fill(kv), -EIO); /* file too large */
+    setrlimit(RLIMIT_FSIZE, &limit);
+    CU_ASSERT_EQUAL(set_one(kv, "after", "1", true), 0);
+    CU_ASSERT(has_one(kv, "before", "1"));
+    CU_ASSERT(has_one(kv, "after", "1"));
+    clear_all(kv);
+    kv_close(kv);
+}
+
+static void test_no_directory_above_is_an_error(void)
+{
+    struct kv_config config = {.directory = "/nonexistent/target/names"};
+    struct kv *kv = NULL;
+
+    CU_ASSERT_EQUAL(kv_open(&kv_rocksdb, &config, &kv), -EIO);
+    CU_ASSERT_PTR_NULL(kv);
+}
+
+static void test_damaged_files_are_an_error(void)
+{
+    char path[600], other[300];
+    struct kv_config config = {.directory = other};
+    struct kv *kv = NULL;
+    int fd;
+
+    snprintf(other, sizeof(other), "%s/damaged", directory);
+    CU_ASSERT_EQUAL_FATAL(mkdir(other, 0700), 0);
+    snprintf(path, sizeof(path), "%s/CURRENT", other);
+    fd = open(path, O_WRONLY | O_CREAT, 0600);
+    CU_ASSERT_EQUAL(write(fd, "nonsense\n", 9), 9);
+    close(fd);
+    CU_ASSERT_EQUAL(kv_open(&kv_rocksdb, &config, &kv), -EIO);
+    CU_ASSERT_PTR_NULL(kv);
+}
+
+static void test_full_device_refuses_commits_and_recovers(void)
+{
+    static char value[KV_VALUE_MAX];
+    char other[300], filler[400];
+    struct kv_config config = {.directory = other};
+    struct kv *kv = NULL;
+    int fd, rc;
+
+    snprintf(other, sizeof(other), "%s/tiny", directory);
+    if (!unit_tiny_fs_mount(other, "40m"))
+        return;
+    CU_ASSERT_EQUAL_FATAL(kv_open(&kv_rocksdb, &config, &kv), 0);
+    CU_ASSERT_EQUAL(set_one(kv, "before", "1", false), 0);
+    snprintf(filler, sizeof(filler), "%s/filler", other);
+    fd = open(filler, O_WRONLY | O_CREAT, 0600);
+    while (write(fd, value, sizeof(value)) > 0)
+        continue;
+    CU_ASSERT_EQUAL(fill(kv), -ENOSPC);
+    CU_ASSERT_EQUAL(set_one(kv, "never", "1", false), -ENOSPC);
+    CU_ASSERT_EQUAL(kv_sync(kv), -EIO);
+    kv_close(kv);
+    kv = NULL;
+    rc = kv_open(&kv_rocksdb, &config, &kv); /* old files went: room, maybe */
+    CU_ASSERT(rc == 0 || rc == -ENOSPC);
+    CU_ASSERT_EQUAL(ftruncate(fd, 0), 0);
+    if (rc != 0)
+        CU_ASSERT_EQUAL_FATAL(kv_open(&kv_rocksdb, &config, &kv), 0);
+    CU_ASSERT_EQUAL(set_one(kv, "after", "1", true), 0);
+    CU_ASSERT(has_one(kv, "before", "1"));
+    CU_ASSERT(has_one(kv, "never", NULL));
+    CU_ASSERT(has_one(kv, "after", "1"));
+    while (write(fd, value, sizeof(value)) > 0)
+        continue;
+    CU_ASSERT_EQUAL(fill(kv), -ENOSPC);
+    CU_ASSERT_EQUAL(ftruncate(fd, 0), 0);
+    CU_ASSERT_EQUAL(set_one(kv, "after", "2", true), 0); /* opened anew */
+    CU_ASSERT(has_one(kv, "after", "2"));
+    close(fd);
+    kv_close(kv);
+    unit_tiny_fs_umount(other);
+}
+
+static void test_info_log_stays_small(void)
+{
+    unsigned n = 0;
+    struct dirent *entry;
+    struct stat st;
+    char path[600];
+    DIR *dir;
+
+    for (unsigned i = 0; i < 3; i++)
+        kv_close(fixture_open());
+    dir = opendir(directory);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(dir);
+    while ((entry = readdir(dir)) != NULL)
+        n += strncmp(entry->d_name, "LOG", 3) == 0;
+    closedir(dir);
+    CU_ASSERT(n <= 2);
+    snprintf(path, sizeof(path), "%s/LOG", directory);
+    CU_ASSERT_EQUAL(stat(path, &st), 0);
+    CU_ASSERT(st.st_size < 65536);
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        /* first: see start_holder() */
+        UNIT_TEST(test_store_of_another_process_is_busy_until_killed),
+        KV_CONTRACT,
+        UNIT_TEST(test_store_recovers_from_a_failed_commit),
+        UNIT_TEST(test_no_directory_above_is_an_error),
+        UNIT_TEST(test_damaged_files_are_an_error),
+        UNIT_TEST(test_info_log_stays_small),
+        UNIT_TEST(test_full_device_refuses_commits_and_recovers),
+    };
+    int rc;
+
+    unit_tempdir_make(directory);
+    kv_fixture = (struct kv_fixture){.driver = &kv_rocksdb,
+                                     .config = {.directory = directory},
+                                     .rounds = 200};
+    rc = UNIT_MAIN("meta/kv_rocksdb", tests);
+    unit_tempdir_remove(directory);
+    return rc;
+}

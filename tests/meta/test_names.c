@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * names: entries and orphans, over both key-value stores.
+ */
+#include "meta/names.c"
+
+#include "base/mem.h"
+#include "base/rng.h"
+#include "tests/meta/names_fixture.h"
+
+static void test_names_that_may_not_be_are_refused(void)
+{
+    char long_text[NAME_LEN_MAX + 2];
+    struct name name;
+    struct inode inode;
+
+    memset(long_text, 'n', sizeof(long_text));
+    long_text[NAME_LEN_MAX + 1] = '\0';
+    fixture_start();
+    name = name_of(1, "");
+    CU_ASSERT_EQUAL(names_check(&name), -EINVAL);
+    name = name_of(1, ".");
+    CU_ASSERT_EQUAL(names_check(&name), -EINVAL);
+    name = name_of(1, "..");
+    CU_ASSERT_EQUAL(names_lookup(fixture.names, &name, &inode), -EINVAL);
+    name = name_of(1, "a/b");
+    CU_ASSERT_EQUAL(names_check(&name), -EINVAL);
+    name = (struct name){.parent = 1, .text = "a\0b", .len = 3};
+    CU_ASSERT_EQUAL(names_check(&name), -EINVAL);
+    name = name_of(1, long_text);
+    CU_ASSERT_EQUAL(names_check(&name), -ENAMETOOLONG);
+    inode = new_file();
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), -ENAMETOOLONG);
+    name.len = NAME_LEN_MAX;
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), 0);
+    name = name_of(1, "...");
+    CU_ASSERT_EQUAL(names_check(&name), 0);
+    fixture_stop();
+}
+
+static void test_inserted_name_is_found(void)
+{
+    struct name name = name_of(INO_ROOT, "shard-0007");
+    struct inode inode = new_file(), found;
+
+    fixture_start();
+    CU_ASSERT_EQUAL(names_lookup(fixture.names, &name, &found), -ENOENT);
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), 0);
+    CU_ASSERT_EQUAL(inode.ino, ino_make(FIXTURE_TARGET, 1));
+    fixture_reopen();
+    CU_ASSERT_EQUAL(names_lookup(fixture.names, &name, &found), 0);
+    CU_ASSERT_EQUAL(found.ino, inode.ino);
+    CU_ASSERT_EQUAL(found.layout.targets[1], 8);
+    fixture_stop();
+}
+
+static void test_second_insert_tells_the_first(void)
+{
+    struct name name = name_of(INO_ROOT, "a");
+    struct inode first = new_file(), second = new_dir();
+
+    fixture_start();
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &first), 0);
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &second), -EEXIST);
+    CU_ASSERT_EQUAL(second.ino, first.ino);
+    CU_ASSERT_EQUAL(second.type, INODE_FILE);
+    fixture_stop();
+}
+
+static void test_bad_inode_is_refused(void)
+{
+    struct name name = name_of(INO_ROOT, "a");
+    struct inode inode = new_file();
+
+    fixture_start();
+    inode.layout.width = LAYOUT_WIDTH_MAX + 1;
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), -EINVAL);
+    CU_ASSERT_EQUAL(inode.ino, 0);
+    CU_ASSERT_EQUAL(names_lookup(fixture.names, &name, &inode), -ENOENT);
+    fixture_stop();
+}
+
+static void test_update_wants_the_same_inode(void)
+{
+    struct name name = name_of(INO_ROOT, "a");
+    struct inode inode = new_file(), other;
+
+    fixture_start();
+    CU_ASSERT_EQUAL(names_update(fixture.names, &name, &inode), -ENOENT);
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), 0);
+    inode.layout.is_striped = true;
+    CU_ASSERT_EQUAL(names_update(fixture.names, &name, &inode), 0);
+    CU_ASSERT_EQUAL(names_lookup(fixture.names, &name, &other), 0);
+    CU_ASSERT(other.layout.is_striped);
+    other.ino++;
+    CU_ASSERT_EQUAL(names_update(fixture.names, &name, &other), -ESTALE);
+    other = inode;
+    other.type = INODE_DIR;
+    CU_ASSERT_EQUAL(names_update(fixture.names, &name, &other), -EINVAL);
+    fixture_stop();
+}
+
+struct orphan_list {
+    uint64_t inos[8];
+    uint16_t widths[8];
+    unsigned n;
+};
+
+static bool list_orphan(void *ctx, uint64_t ino, const struct layout *layout)
+{
+    struct orphan_list *list = ctx;
+
+    list->inos[list->n] = ino;
+    list->widths[list->n] = layout->width;
+    return ++list->n < 8;
+}
+
+static void test_unlinked_file_is_an_orphan_until_done(void)
+{
+    struct name name = name_of(INO_ROOT, "a"), dir = name_of(INO_ROOT, "d");
+    struct inode inode = new_file(), gone, dir_inode = new_dir();
+    struct orphan_list list = {.n = 0};
+
+    fixture_start();
+    CU_ASSERT_EQUAL(names_unlink(fixture.names, &name, &gone), -ENOENT);
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &dir, &dir_inode), 0);
+    CU_ASSERT_EQUAL(names_unlink(fixture.names, &dir, &gone), -EISDIR);
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), 0);
+    CU_ASSERT_EQUAL(names_unlink(fixture.names, &name, &gone), 0);
+    CU_ASSERT_EQUAL(gone.ino, inode.ino);
+    CU_ASSERT_EQUAL(names_lookup(fixture.names, &name, &gone), -ENOENT);
+    fixture_reopen();
+    CU_ASSERT_EQUAL(names_orphans(fixture.names, list_orphan, &list), 0);
+    CU_ASSERT_EQUAL(list.n, 1);
+    CU_ASSERT_EQUAL(list.inos[0], inode.ino);
+    CU_ASSERT_EQUAL(list.widths[0], 2);
+    CU_ASSERT_EQUAL(names_orphan_done(fixture.names, inode.ino), 0);
+    list.n = 0;
+    CU_ASSERT_EQUAL(names_orphans(fixture.names, list_orphan, &list), 0);
+    CU_ASSERT_EQUAL(list.n, 0);
+    fixture_stop();
+}
+
+/* Many calls share a transaction; one that fails costs the others nothing. */
+static void test_failed_call_leaves_the_others(void)
+{
+    struct name a = name_of(INO_ROOT, "a"), b = name_of(INO_ROOT, "b");
+    struct inode inode = new_file(), found;
+
+    fixture_start();
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &a, &inode), 0);
+    CU_ASSERT_EQUAL(names_unlink(fixture.names, &b, &found), -ENOENT);
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &a, &inode), -EEXIST);
+    inode = new_file();
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &b, &inode), 0);
+    fixture_reopen();
+    CU_ASSERT_EQUAL(names_lookup(fixture.names, &a, &found), 0);
+    CU_ASSERT_EQUAL(names_lookup(fixture.names, &b, &found), 0);
+    fixture_stop();
+}
+
+static void test_damaged_record_is_an_error_of_its_own(void)
+{
+    struct name a = name_of(INO_ROOT, "a\x01\xff"), b = name_of(INO_ROOT, "b");
+    struct names_key key = names_key_name(NAMES_ENTRY, &a);
+    struct inode inode = new_file(), found;
+    unsigned char bytes[400] = {0};
+
+    fixture_start();
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &a, &inode), 0);
+    inode = new_file();
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &b, &inode), 0);
+    fixture_damage(&key, "", 0);
+    CU_ASSERT_EQUAL(names_lookup(fixture.names, &a, &found), -EIO);
+    fixture_damage(&key, bytes, 60);
+    CU_ASSERT_EQUAL(names_unlink(fixture.names, &a, &found), -EIO);
+    fixture_damage(&key, bytes, sizeof(bytes));
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &a, &found), -EIO);
+    CU_ASSERT_EQUAL(names_lookup(fixture.names, &b, &found), 0);
+    fixture_stop();
+}
+
+static void test_damaged_orphan_does_not_hide_others(void)
+{
+    struct names_key damaged = names_key_number(NAMES_ORPHAN, 1);
+    struct name name = name_of(INO_ROOT, "a");
+    struct inode inode = new_file();
+    struct orphan_list list = {.n = 0};
+
+    fixture_start();
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), 0);
+    CU_ASSERT_EQUAL(names_unlink(fixture.names, &name, &inode), 0);
+    fixture_damage(&damaged, "?", 1);
+    CU_ASSERT_EQUAL(names_orphans(fixture.names, list_orphan, &list), -EIO);
+    CU_ASSERT_EQUAL(list.n, 1);
+    CU_ASSERT_EQUAL(list.inos[0], inode.ino);
+    fixture_stop();
+}
+
+/*
+ * Readdir.
+ */
+
+struct page_seen {
+    char last[NAME_LEN_MAX + 1];
+    size_t last_len;
+    unsigned room;
+    unsigned n;
+    bool is_sorted;
+};
+
+static bool see(void *ctx, const char *text, size_t len,
+                const struct inode *inode)
+{
+    struct page_seen *page = ctx;
+    size_t common = len < page->last_len ? len : page->last_len;
+    int order;
+
+    if (page->room == 0)
+        return false;
+    order = memcmp(page->last, text, common);
+    if (order > 0 || (order == 0 && page->last_len >= len))
+        page->is_sorted = false;
+    memcpy(page->last, text, len);
+    page->last_len = len;
+    page->room--;
+    page->n++;
+    return true;
+}
+
+static unsigned list_by_pages(uint64_t dir, unsigned room)
+{
+    struct page_seen page = {.is_sorted = true};
+    bool is_end = false;
+    unsigned npages = 0;
+
+    while (!is_end && npages++ < 10000) {
+        page.room = room;
+        CU_ASSERT_EQUAL(names_readdir(fixture.names, dir, page.last,
+                                      page.last_len, see, &page, &is_end),
+                        0);
+        CU_ASSERT(is_end || page.room == 0);
+    }
+    CU_ASSERT(page.is_sorted);
+    return page.n;
+}
+
+static void test_readdir_pages_visit_each_entry_once_in_order(void)
+{
+    unsigned n = 500;
+    char text[20];
+
+    fixture_start();
+    for (unsigned i = 0; i < n; i++) {
+        struct inode inode = new_file();
+        struct name name, other;
+
+        sprintf(text, "%x", i * 7919 % n); /* lengths differ: a, a1, a10 */
+        name = name_of(5, text);
+        other = name_of(6, text);
+        CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), 0);
+        CU_ASSERT_EQUAL(names_insert(fixture.names, &other, &inode), 0);
+        if (i == n / 2)
+            fixture_commit(); /* half in the store, half in the transaction */
+    }
+    CU_ASSERT_EQUAL(list_by_pages(5, 1), n);
+    CU_ASSERT_EQUAL(list_by_pages(5, 7), n);
+    CU_ASSERT_EQUAL(list_by_pages(5, 500), n);
+    CU_ASSERT_EQUAL(list_by_pages(5, 1000), n);
+    CU_ASSERT_EQUAL(list_by_pages(4, 10), 0);
+    fixture_stop();
+}
+
+static void test_readdir_stops_at_a_damaged_record(void)
+{
+    struct name name = name_of(5, "b");
+    struct names_key key = names_key_name(NAMES_ENTRY, &name);
+    struct page_seen page = {.room = 10, .is_sorted = true};
+    bool is_end = false;
+
+    fixture_start();
+    fixture_damage(&key, "?", 1);
+    CU_ASSERT_EQUAL(names_readdir(fixture.names, 5, "", 0, see, &page, &is_end),
+                    -EIO);
+    CU_ASSERT(!is_end);
+    CU_ASSERT_EQUAL(
+        names_readdir(fixture.names, 5, "b", 1, see, &page, &is_end), 0);
+    CU_ASSERT(is_end);
+    fixture_stop();
+}
+
+/* Random inserts and unlinks against a table of inode numbers. */
+static void test_random_entries_match_a_model(void)
+{
+    enum { NNAMES = 60 };
+    uint64_t model[NNAMES] = {0}, highest = 0;
+    struct rng rng;
+
+    fixture_start();
+    rng_init(&rng, unit_seed());
+    for (unsigned step = 0; step < 3000; step++) {
+        unsigned i = (unsigned)rng_below(&rng, NNAMES);
+        struct inode inode = new_file();
+        char text[8];
+        struct name name = {.parent = 2 + i % 3, .text = text};
+
+        name.len = (size_t)sprintf(text, "n%u", i);
+        if (rng_chance(&rng, 50)) {
+            int rc = names_insert(fixture.names, &name, &inode);
+
+            CU_ASSERT_EQUAL(rc, model[i] == 0 ? 0 : -EEXIST);
+            CU_ASSERT(rc != 0 || inode.ino > highest);
+            highest = rc == 0 ? inode.ino : highest;
+            model[i] = inode.ino;
+        } else {
+            int rc = names_unlink(fixture.names, &name, &inode);
+
+            CU_ASSERT_EQUAL(rc, model[i] == 0 ? -ENOENT : 0);
+            CU_ASSERT(rc != 0 || inode.ino == model[i]);
+            model[i] = 0;
+        }
+        if (rng_chance(&rng, 5))
+            fixture_commit();
+        if (step % 500 == 0)
+            fixture_reopen();
+    }
+    fixture_stop();
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        UNIT_TEST(test_names_that_may_not_be_are_refused),
+        UNIT_TEST(test_inserted_name_is_found),
+        UNIT_TEST(test_second_insert_tells_the_first),
+        UNIT_TEST(test_bad_inode_is_refused),
+        UNIT_TEST(test_update_wants_the_same_inode),
+        UNIT_TEST(test_unlinked_file_is_an_orphan_until_done),
+        UNIT_TEST(test_failed_call_leaves_the_others),
+        UNIT_TEST(test_damaged_record_is_an_error_of_its_own),
+        UNIT_TEST(test_damaged_orphan_does_not_hide_others),
+        UNIT_TEST(test_readdir_pages_visit_each_entry_once_in_order),
+        UNIT_TEST(test_readdir_stops_at_a_damaged_record),
+        UNIT_TEST(test_random_entries_match_a_model),
+    };
+
+    return FIXTURE_MAIN("meta/names", tests);
+}

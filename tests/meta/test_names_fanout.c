@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * names_fanout: distinct, spread, and the same for ever.
+ */
+#include "meta/names_fanout.c"
+
+#include "tests/base/unit.h"
+
+#define NTARGETS 100
+
+static uint16_t targets[NTARGETS];
+
+static void test_fanout_is_distinct_targets_of_the_cluster(void)
+{
+    for (unsigned n = 1; n <= NTARGETS; n++) {
+        for (uint64_t ino = 1; ino < 50; ino++) {
+            uint16_t fanout[FANOUT_MAX];
+            unsigned k = names_fanout(ino, targets, n, fanout);
+
+            CU_ASSERT_EQUAL(k, n < FANOUT_MAX ? n : FANOUT_MAX);
+            for (unsigned i = 0; i < k; i++) {
+                CU_ASSERT(has(targets, n, fanout[i]));
+                CU_ASSERT(!has(fanout, i, fanout[i]));
+            }
+        }
+    }
+}
+
+/* 10000 names in one directory over 8 targets; 10000 directories over 100. */
+static void test_records_spread_evenly(void)
+{
+    unsigned of_name[NTARGETS] = {0}, of_dir[NTARGETS] = {0};
+    uint16_t fanout[FANOUT_MAX];
+    char text[16];
+
+    for (unsigned i = 0; i < 10000; i++) {
+        struct name name = {.parent = 1, .text = text};
+
+        name.len = (size_t)snprintf(text, sizeof(text), "shard-%u", i);
+        of_name[names_owner(&name, targets, NTARGETS) / 10 - 1]++;
+        names_fanout(i + 1, targets, NTARGETS, fanout);
+        for (unsigned k = 0; k < FANOUT_MAX; k++)
+            of_dir[fanout[k] / 10 - 1]++;
+    }
+    for (unsigned i = 0; i < NTARGETS; i++) {
+        CU_ASSERT(of_name[i] == 0 || (of_name[i] > 1100 && of_name[i] < 1400));
+        CU_ASSERT(of_dir[i] > 650 && of_dir[i] < 950);
+    }
+}
+
+/* Placement is part of the format: these values never change. */
+static void test_placement_is_the_same_for_ever(void)
+{
+    struct name name = {.parent = 1, .text = "shard-0007", .len = 10};
+    uint16_t fanout[FANOUT_MAX];
+    char text[64] = "";
+
+    names_fanout(1, targets, NTARGETS, fanout);
+    for (unsigned i = 0; i < FANOUT_MAX; i++)
+        sprintf(text + 5 * i, "%4u ", fanout[i]);
+    CU_ASSERT_STRING_EQUAL(text, " 340   80  780  130  150  470  160  950 ");
+    CU_ASSERT_EQUAL(names_owner(&name, targets, NTARGETS), 150);
+    CU_ASSERT_EQUAL(names_owner(&name, targets, 1), 10);
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        UNIT_TEST(test_fanout_is_distinct_targets_of_the_cluster),
+        UNIT_TEST(test_records_spread_evenly),
+        UNIT_TEST(test_placement_is_the_same_for_ever),
+    };
+
+    for (unsigned i = 0; i < NTARGETS; i++)
+        targets[i] = (uint16_t)(10 * (i + 1));
+    return UNIT_MAIN("meta/names_fanout", tests);
+}
