@@ -5,7 +5,8 @@
 #   layers    a directory includes only from those below it (`layers`)
 #   vendors   an outside library is seen in one place only (`vendors`)
 #   licence   each source file and script begins with its SPDX line
-#   words     no call that cannot know the size of what it writes (`banned`)
+#   words     no call that cannot know the size of what it writes (`banned`);
+#             tests may, for they run under AddressSanitizer
 #   headers   each header compiles alone
 #
 # The tables say what is allowed; tests/layers_selftest.sh plants a violation of
@@ -29,7 +30,7 @@ src/client     base net proto rpc client capstan
 src/tools      base tools capstan
 src/posix      base posix capstan
 src/loader     loader
-src/mpiio      adio mpiio
+src/mpiio      base adio mpiio
 adio/common    base adio/common
 adio/ad_null   base adio/common adio/ad_null
 adio/ad_posix  base adio/common adio/ad_posix
@@ -104,7 +105,7 @@ check_layers() {
             from = layer_of($1)
             name = substr($3, 2)
             to = home_of(name)
-            if (index(name, "..") > 0)
+            if (index(name, "..") > 0 && from != "tests")
                 print $1 ":" $2 ": " name ": includes go by name, not by .."
             else if (substr(from, 1, 4) == "src/" && !(from in is_layer))
                 print $1 ":" $2 ": " from " has no row in the table of layers"
@@ -152,7 +153,7 @@ check_licence() {
 }
 
 check_words() {
-    sources -name '*.[ch]' |
+    sources -name '*.[ch]' ! -path 'tests/*' |
         xargs grep -nE "(^|[^A-Za-z0-9_])($banned) *\\(([^0-9]|\$)" /dev/null |
         report words
 }

@@ -12,6 +12,10 @@ export OMPI_ALLOW_RUN_AS_ROOT=1
 export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 # More ranks than cores: a waiting rank gives its core away.
 export OMPI_MCA_mpi_yield_when_idle=1
+# Containers commonly forbid a process to read another's memory.
+if [ -e /.dockerenv ] || [ -e /run/.containerenv ]; then
+    export OMPI_MCA_btl_vader_single_copy_mechanism=none
+fi
 
 mpi_run() {
     mpi_ranks=$1
