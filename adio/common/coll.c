@@ -9,7 +9,8 @@
  *
  * Only nonblocking MPI calls are made, and only by the oldest operation of a
  * file: a later one waits its turn, so that every rank issues its collectives
- * on kept->comm in one order however fast each is stepped.
+ * on kept->comm in one order however fast each is stepped. A step within a
+ * step (MPI_Test may run a progress callback that steps) does nothing.
  *
  * Possible failure modes: a rank that failed before the start is found by
  * CLASSIFY and nothing moves; one that fails later is found by AGREE. Either
@@ -196,12 +197,16 @@ bool coll_step(struct coll_op *op)
 {
     struct coll_kept *kept = op->kept;
 
+    if (kept->is_stepping)
+        return op->state == COLL_OVER;
+    kept->is_stepping = true;
     while (op->state != COLL_OVER && kept->head != NULL) {
         advance(kept->head);
         if (kept->head->state != COLL_OVER)
-            return false;
+            break;
         dequeue(kept);
     }
+    kept->is_stepping = false;
     return op->state == COLL_OVER;
 }
 

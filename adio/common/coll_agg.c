@@ -72,9 +72,12 @@ static int lay_space(struct coll_agg *agg)
     return rc;
 }
 
-static int make_slot(const struct coll_agg *agg, struct agg_slot *slot)
+static int make_slot(struct coll_op *op, int i)
 {
-    slot->buffer = mem_pages(agg->buffer_size);
+    const struct coll_agg *agg = op->agg;
+    struct agg_slot *slot = &op->agg->slots[i];
+
+    slot->buffer = coll_buffer(op->kept, i, agg->buffer_size);
     slot->requests = mem_calloc(2 * agg->nclients, sizeof(MPI_Request));
     slot->memories = mem_calloc(agg->nclients, sizeof(*slot->memories));
     return slot->buffer == NULL || slot->requests == NULL ||
@@ -83,8 +86,10 @@ static int make_slot(const struct coll_agg *agg, struct agg_slot *slot)
                : 0;
 }
 
-static int make_buffers(struct coll_agg *agg, uint64_t wanted)
+static int make_buffers(struct coll_op *op)
 {
+    struct coll_agg *agg = op->agg;
+    uint64_t wanted = op->all.buffer_size;
     int rc;
 
     agg->buffer_size = agg->space.bytes < wanted ? agg->space.bytes : wanted;
@@ -92,9 +97,9 @@ static int make_buffers(struct coll_agg *agg, uint64_t wanted)
         (agg->space.bytes + agg->buffer_size - 1) / agg->buffer_size;
     rc = coll_union_init(&agg->set, agg->buffer_size);
     if (rc == 0)
-        rc = make_slot(agg, &agg->slots[0]);
+        rc = make_slot(op, 0);
     if (rc == 0 && agg->nrounds > 1)
-        rc = make_slot(agg, &agg->slots[1]);
+        rc = make_slot(op, 1);
     return rc;
 }
 
@@ -106,7 +111,7 @@ void coll_agg_start(struct coll_op *op)
         return;
     if (take_clients(op) != 0)
         return;
-    if (lay_space(agg) != 0 || make_buffers(agg, op->all.buffer_size) != 0)
+    if (lay_space(agg) != 0 || make_buffers(op) != 0)
         fail_memory(op);
     if (op->explain.rounds < agg->nrounds)
         op->explain.rounds = (uint32_t)agg->nrounds;
@@ -293,7 +298,6 @@ void coll_agg_free(struct coll_agg **agg_p)
     if (agg == NULL)
         return;
     for (int i = 0; i < 2; i++) {
-        free(agg->slots[i].buffer);
         free(agg->slots[i].requests);
         free(agg->slots[i].memories);
         coll_list_fini(&agg->slots[i].list);

@@ -73,8 +73,6 @@ int coll_round_unite(struct coll_agg *agg, struct agg_slot *slot)
     coll_union_clear(&agg->set);
     slot->list.n = 0;
     for (size_t i = 0; i < agg->nclients && rc == 0; i++) {
-        if (agg->clients[i].is_lost)
-            continue;
         rc = place(agg, slot, &agg->clients[i], slot->round.hi);
         if (rc == 0)
             coll_union_add(&agg->set, agg->scratch.list.runs,
@@ -148,7 +146,7 @@ int coll_round_post(struct coll_op *op, struct agg_slot *slot)
     int rc = 0;
 
     for (size_t i = 0; i < agg->nclients && rc == 0; i++)
-        if (!agg->clients[i].is_lost && agg->clients[i].left > 0)
+        if (agg->clients[i].left > 0)
             rc = post_client(op, slot, &agg->clients[i]);
     return rc;
 }

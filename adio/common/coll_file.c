@@ -4,7 +4,8 @@
  * the summary operator and types, the nodes.
  *
  * Possible failure modes: no memory. Every rank takes part in all collectives
- * here whatever happens, and all ranks return alike.
+ * here whatever happens, and all ranks return alike. MPI itself failing aborts
+ * the job: without it a rank could only wait for ever.
  */
 #include "adio/common/coll_op.h"
 
@@ -44,6 +45,7 @@ int coll_prepare(struct adio_file *file)
     if (!all_have(file->comm, kept != NULL && kept->spare != NULL))
         goto err_kept;
     PMPI_Comm_dup(file->comm, &kept->comm);
+    PMPI_Comm_set_errhandler(kept->comm, MPI_ERRORS_ARE_FATAL);
     rc = coll_nodes_init(&kept->nodes, kept->comm);
     if (!all_have(file->comm, rc == 0))
         goto err_comm;
@@ -73,6 +75,27 @@ void coll_forget(struct adio_file *file)
     PMPI_Op_free(&kept->combine);
     coll_nodes_fini(&kept->nodes);
     PMPI_Comm_free(&kept->comm);
+    coll_buffers_free(kept);
     free(kept->spare);
     free(kept);
+}
+
+void coll_buffers_free(struct coll_kept *kept)
+{
+    for (int i = 0; i < 2; i++) {
+        free(kept->buffers[i]);
+        kept->buffers[i] = NULL;
+    }
+    kept->buffer_size = 0;
+}
+
+char *coll_buffer(struct coll_kept *kept, int i, uint64_t size)
+{
+    if (size > kept->buffer_size) {
+        coll_buffers_free(kept);
+        kept->buffer_size = size;
+    }
+    if (kept->buffers[i] == NULL)
+        kept->buffers[i] = mem_pages(kept->buffer_size);
+    return kept->buffers[i];
 }

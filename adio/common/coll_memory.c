@@ -48,6 +48,38 @@ void coll_scratch_fini(struct coll_scratch *scratch)
     *scratch = (struct coll_scratch){0};
 }
 
+/*
+ * Single bytes, each before the one that came before it. Open MPI 4.1 takes an
+ * hvector of bytes of stride -1 for one of stride 1, so the vector is made of
+ * pairs, and of the byte that is left of an odd number.
+ */
+static MPI_Datatype backward_bytes(uint64_t count)
+{
+    MPI_Aint in_pair[2] = {0, -1};
+    MPI_Aint places[2] = {0, -(MPI_Aint)(count - 1)};
+    int lengths[2] = {1, count % 2 != 0};
+    MPI_Datatype types[2] = {MPI_DATATYPE_NULL, MPI_BYTE};
+    MPI_Datatype pair, type;
+
+    PMPI_Type_create_hindexed_block(2, 1, in_pair, MPI_BYTE, &pair);
+    PMPI_Type_create_hvector((int)(count / 2), 1, -2, pair, &types[0]);
+    PMPI_Type_create_struct(2, lengths, places, types, &type);
+    PMPI_Type_free(&types[0]);
+    PMPI_Type_free(&pair);
+    return type;
+}
+
+static MPI_Datatype vector(const struct run *run)
+{
+    MPI_Datatype type;
+
+    if (run->length == 1 && run->mem_stride == -1)
+        return backward_bytes(run->count);
+    PMPI_Type_create_hvector((int)run->count, (int)run->length,
+                             (MPI_Aint)run->mem_stride, MPI_BYTE, &type);
+    return type;
+}
+
 static void describe(struct coll_scratch *scratch, size_t i)
 {
     const struct run *run = &scratch->list.runs[i];
@@ -60,9 +92,7 @@ static void describe(struct coll_scratch *scratch, size_t i)
         return;
     }
     scratch->lengths[i] = 1;
-    PMPI_Type_create_hvector((int)run->count, (int)run->length,
-                             (MPI_Aint)run->mem_stride, MPI_BYTE,
-                             &scratch->types[i]);
+    scratch->types[i] = vector(run);
 }
 
 int coll_memory_make(struct coll_scratch *scratch, struct coll_memory *out)

@@ -107,6 +107,9 @@ struct coll_kept {
     struct coll_nodes nodes;
     struct coll_op *head; /* operations in the order they were started */
     struct coll_op *tail;
+    bool is_stepping; /* MPI calls of a step may call back into coll_step() */
+    char *buffers[2];      /* of an aggregator, kept from operation to operation */
+    uint64_t buffer_size;
     struct coll_op *spare; /* so that a start cannot fail for want of memory */
 };
 
@@ -118,6 +121,11 @@ void coll_fail_memory(struct coll_op *op, const char *what);
 
 /** True once op->request is over. */
 bool coll_request_done(struct coll_op *op);
+
+/** One of a file's two collective buffers, or NULL: only one operation moves at
+ *  a time. It stays the file's; a larger size ends the earlier buffers. */
+char *coll_buffer(struct coll_kept *kept, int i, uint64_t size);
+void coll_buffers_free(struct coll_kept *kept);
 
 /** Describe op->mine and this rank's hints. */
 void coll_classify_start(struct coll_op *op);

@@ -142,6 +142,10 @@ int adio_open(const struct adio_driver *driver, MPI_Comm comm,
     adio_share_hints(file);
     if (open_everywhere(file, error) != 0)
         goto err_comm;
+    if (coll_prepare(file) != 0) {
+        adio_error_set(error, -ENOMEM, "%s: open", display);
+        goto err_comm;
+    }
     *file_out = file;
     return 0;
 

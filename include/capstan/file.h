@@ -112,7 +112,8 @@ int capstan_file_writev_start(struct capstan_file *file,
 int capstan_request_test(struct capstan_request **request_p, bool *done_out,
                          uint64_t *bytes_out);
 
-/** Wait for it, at most the session's timeout. *request_p becomes NULL. */
+/** Wait for its end; the session's timeout ends it when a server stops
+ *  answering. *request_p becomes NULL. */
 int capstan_request_wait(struct capstan_request **request_p,
                          uint64_t *bytes_out);
 

@@ -22,7 +22,8 @@
  *          calls that wait and inside capstan_session_progress().
  * Failure  calls return 0 or a negative code (capstan/error.h) and leave
  *          outputs unmodified; capstan_session_error() says more. No call waits
- *          beyond the session's timeout.
+ *          longer than the session's timeout for any one answer; a transfer of
+ *          any size goes on as long as answers come.
  */
 #ifndef CAPSTAN_SESSION_H
 #define CAPSTAN_SESSION_H

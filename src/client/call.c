@@ -38,7 +38,7 @@ void cli_call_start(struct capstan_session *session, struct cli_call *call,
     call->rpc.deadline_ns = deadline_ns;
     call->rpc.done = on_done;
     call->rpc.ctx = call;
-    rpc_call_start(session->rpc, &call->rpc);
+    cli_rpc_start(session, &call->rpc);
 }
 
 void cli_call_stop(struct capstan_session *session, struct cli_call *call)

@@ -63,6 +63,7 @@ struct capstan_session {
     struct cli_dirs *dirs;
     struct capstan_file *files;       /* open ones */
     struct capstan_request *requests; /* under way, all files */
+    uint64_t started; /* calls so far */
     uint64_t bytes_read;
     uint64_t bytes_written;
     char error[CAPSTAN_ERROR_TEXT_MAX];
@@ -88,6 +89,10 @@ int cli_fail(struct capstan_session *session, int rc, const char *what, ...)
 /** As cli_fail(), with the words a server added; "" if it added none. */
 int cli_fail_said(struct capstan_session *session, int rc, const char *said,
                   const char *what, ...) __attribute__((format(printf, 4, 5)));
+
+/** rpc_call_start(), and see to it that nobody sleeps before it is on its way:
+ *  calls start between rpc_poll() and net_wait(). */
+void cli_rpc_start(struct capstan_session *session, struct rpc_call *call);
 
 /** When something started now must have ended. */
 uint64_t cli_deadline(const struct capstan_session *session);

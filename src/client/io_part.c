@@ -251,7 +251,7 @@ int io_part_send(struct io_part *part)
     call->ctx = part;
     request->guard_ns = call->deadline_ns;
     part->state = IO_PART_SENT;
-    rpc_call_start(request->session->rpc, call);
+    cli_rpc_start(request->session, call);
     return 0;
 }
 

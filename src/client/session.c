@@ -243,11 +243,19 @@ uint64_t cli_deadline(const struct capstan_session *session)
     return clock_now(session->clock) + session->timeout_ns;
 }
 
+void cli_rpc_start(struct capstan_session *session, struct rpc_call *call)
+{
+    session->started++;
+    rpc_call_start(session->rpc, call);
+}
+
 int cli_progress(struct capstan_session *session)
 {
+    uint64_t started = session->started;
     int done = rpc_poll(session->rpc);
 
-    return done + cli_requests_pump(session);
+    done += cli_requests_pump(session);
+    return done + (session->started != started);
 }
 
 void cli_turn(struct capstan_session *session, uint64_t until_ns)

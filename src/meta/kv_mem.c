@@ -233,8 +233,7 @@ static int mem_put(struct kv *kv, const void *key, size_t key_len,
 {
     if (key_len > KV_KEY_MAX || value_len > KV_VALUE_MAX)
         return -EINVAL;
-    return set(mem_of(kv), key, key_len, value == NULL ? "" : value,
-               value_len);
+    return set(mem_of(kv), key, key_len, value == NULL ? "" : value, value_len);
 }
 
 static int mem_del(struct kv *kv, const void *key, size_t key_len)
@@ -258,8 +257,8 @@ static const struct pair *step(const struct pairs *lower, size_t *lower_at,
     if (low == NULL || high == NULL)
         order = low == NULL ? 1 : -1;
     else
-        order = pairs_compare(low->bytes, low->key_len, high->bytes,
-                              high->key_len);
+        order =
+            pairs_compare(low->bytes, low->key_len, high->bytes, high->key_len);
     *lower_at += low != NULL && order <= 0;
     *upper_at += high != NULL && order >= 0;
     return order < 0 ? low : high;

@@ -331,8 +331,8 @@ static bool is_below(const void *a, size_t a_len, const void *b, size_t b_len)
     return order < 0 || (order == 0 && a_len < b_len);
 }
 
-static void visit(rocksdb_iterator_t *at, const void *prefix,
-                  size_t prefix_len, kv_each_fn *each, void *ctx)
+static void visit(rocksdb_iterator_t *at, const void *prefix, size_t prefix_len,
+                  kv_each_fn *each, void *ctx)
 {
     const char *key, *value;
     size_t key_len, value_len;

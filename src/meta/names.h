@@ -147,7 +147,7 @@ int names_thaw(struct names *names, uint64_t dir_ino);
  */
 int names_reply_put(struct names *names, uint64_t client, uint64_t request,
                     const void *reply, size_t len);
-/** @return 0 or -ENOENT. */
+/** @return 0, -ENOENT or -EOVERFLOW (room too small). */
 int names_reply_get(struct names *names, uint64_t client, uint64_t request,
                     void *reply, size_t room, size_t *len_out);
 /** The client needs no answer below `floor` any more. */

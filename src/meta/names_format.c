@@ -52,7 +52,8 @@ static int make_new(struct names *names)
         return rc;
     if (has_any) {
         log_error("names of target %u: the store has keys but no format "
-                  "version; it is not ours", names->target);
+                  "version; it is not ours",
+                  names->target);
         return -EINVAL;
     }
     rc = names_put(names, &key, value,
@@ -70,8 +71,8 @@ static int check_format(struct names *names, const void *value, size_t len)
         return names_damaged(names, key.bytes, key.len);
     if (version != NAMES_FORMAT_VERSION) {
         log_error("names of target %u: the store has format version %u, this "
-                  "program knows version %u", names->target, version,
-                  NAMES_FORMAT_VERSION);
+                  "program knows version %u",
+                  names->target, version, NAMES_FORMAT_VERSION);
         return -EINVAL;
     }
     if (target != names->target) {

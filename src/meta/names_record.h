@@ -24,8 +24,7 @@ int names_record_check(const struct inode *inode);
 /** Encode an inode that passed the check. @return bytes. */
 size_t names_record_encode(const struct inode *inode,
                            unsigned char value[NAMES_RECORD_MAX]);
-int names_record_decode(const void *value, size_t len,
-                        struct inode *inode_out);
+int names_record_decode(const void *value, size_t len, struct inode *inode_out);
 
 size_t names_layout_encode(const struct layout *layout,
                            unsigned char value[NAMES_LAYOUT_MAX]);

@@ -69,8 +69,8 @@ static int trim_some(struct trim *trim, uint64_t client)
     if (rc == 0)
         rc = trim->rc;
     for (unsigned i = 0; rc == 0 && i < trim->n; i++) {
-        struct names_key key = names_key_numbers(NAMES_REPLY, client,
-                                                 trim->requests[i]);
+        struct names_key key =
+            names_key_numbers(NAMES_REPLY, client, trim->requests[i]);
 
         rc = names_del(trim->names, &key);
     }

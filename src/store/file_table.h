@@ -24,13 +24,13 @@ struct obj_io;
 
 struct file {
     uint64_t ino;
-    int fd;           /* -1: closed */
-    bool is_busy;     /* the table's: got and not put */
-    bool is_opening;  /* an open is under way */
-    bool is_creating; /* and would create the file */
-    bool is_absent;   /* known not to exist */
-    bool is_held;     /* no operation may start now */
-    unsigned running; /* operations that have started */
+    int fd;                 /* -1: closed */
+    bool is_busy;           /* the table's: got and not put */
+    bool is_opening;        /* an open is under way */
+    bool is_creating;       /* and would create the file */
+    bool is_absent;         /* known not to exist */
+    bool is_held;           /* no operation may start now */
+    unsigned running;       /* operations that have started */
     struct obj_io *waiting; /* operations that have not, in order */
     struct obj_io **waiting_end;
     struct file *chain; /* same bucket, or next free slot */

@@ -108,16 +108,15 @@ static struct image_page *page_make(struct image *image,
 
     if (at < object->npages && object->pages[at].index == index)
         return &object->pages[at];
-    pages = with_room(object->pages, object->npages, &object->room,
-                      sizeof(*pages));
+    pages =
+        with_room(object->pages, object->npages, &object->room, sizeof(*pages));
     if (pages == NULL)
         return NULL;
     object->pages = pages;
     bytes = mem_calloc(1, IMAGE_PAGE);
     if (bytes == NULL)
         return NULL;
-    memmove(&pages[at + 1], &pages[at],
-            (object->npages - at) * sizeof(*pages));
+    memmove(&pages[at + 1], &pages[at], (object->npages - at) * sizeof(*pages));
     pages[at].index = index;
     pages[at].bytes = bytes;
     object->npages++;
@@ -274,7 +273,6 @@ void image_destroy(struct image *image, uint64_t ino)
     at = (size_t)(object - image->objects);
     drop_pages(image, object, 0);
     free(object->pages);
-    memmove(object, object + 1,
-            (image->nobjects - at - 1) * sizeof(*object));
+    memmove(object, object + 1, (image->nobjects - at - 1) * sizeof(*object));
     image->nobjects--;
 }

@@ -22,7 +22,7 @@ struct image_page {
 struct image_object {
     uint64_t ino;
     uint64_t size;
-    uint64_t mtime_ns; /* the owner's to set */
+    uint64_t mtime_ns;        /* the owner's to set */
     struct image_page *pages; /* sorted; a missing page is zeros */
     size_t npages;
     size_t room;

@@ -46,8 +46,8 @@ static int apply(const struct change *change, struct image *durable)
 {
     switch (change->kind) {
     case CHANGE_WRITE:
-        return image_write(durable, change->ino, change->offset,
-                           change->bytes, change->length);
+        return image_write(durable, change->ino, change->offset, change->bytes,
+                           change->length);
     case CHANGE_TRUNCATE:
         return image_truncate(durable, change->ino, change->offset);
     case CHANGE_DESTROY:

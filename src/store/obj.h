@@ -101,13 +101,18 @@ static inline void obj_close(struct obj_store *store)
     store->driver->close(store);
 }
 
-/** Queue one operation. Operations may end in any order. */
+/**
+ * Queue one operation. Operations may end in any order; but within one object
+ * SYNC, TRUNCATE and DESTROY begin when everything queued before them has
+ * ended, and nothing begins during a DESTROY.
+ */
 static inline void obj_submit(struct obj_store *store, struct obj_io *io)
 {
     store->driver->submit(store, io);
 }
 
-/** Submit and reap without blocking. @return operations ended. */
+/** Submit and reap without blocking. @return operations ended; if any did,
+ *  poll again before sleeping on obj_wait_fd(): a callback may have queued. */
 static inline int obj_poll(struct obj_store *store)
 {
     return store->driver->poll(store);

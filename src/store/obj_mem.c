@@ -59,8 +59,8 @@ static struct mem_store *store_of(const struct obj_store *base)
 
 static bool is_full(const struct obj_mem_disk *disk, const struct obj_io *io)
 {
-    uint64_t missing = image_missing_pages(&disk->now, io->ino, io->offset,
-                                           io->length);
+    uint64_t missing =
+        image_missing_pages(&disk->now, io->ino, io->offset, io->length);
 
     return (disk->now.npages + missing) * IMAGE_PAGE > disk->capacity;
 }
@@ -196,8 +196,8 @@ static void mem_submit(struct obj_store *base, struct obj_io *io)
 static int mem_poll(struct obj_store *base)
 {
     struct mem_store *store = store_of(base);
-    unsigned n = store->npending < store->depth ? store->npending
-                                                : store->depth;
+    unsigned n =
+        store->npending < store->depth ? store->npending : store->depth;
 
     for (unsigned i = 0; i < n; i++) {
         struct obj_io *io = store->head;

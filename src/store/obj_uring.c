@@ -100,8 +100,7 @@ static struct obj_io *take_waiting(struct file *file)
 
 static bool may_start(const struct file *file, const struct obj_io *io)
 {
-    bool waits_for_earlier = io->verb == OBJ_SYNC ||
-                             io->verb == OBJ_TRUNCATE ||
+    bool waits_for_earlier = io->verb == OBJ_SYNC || io->verb == OBJ_TRUNCATE ||
                              io->verb == OBJ_DESTROY;
 
     if (file->is_held || file->is_opening)

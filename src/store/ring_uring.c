@@ -47,7 +47,8 @@ static void register_memory(struct ring *ring, char *memory, size_t size)
     rc = io_uring_register_buffers(&ring->uring, pieces, n);
     if (rc != 0) {
         log_info("io_uring: %zu bytes were not registered (%s); "
-                 "going on without", size, strerror(-rc));
+                 "going on without",
+                 size, strerror(-rc));
         return;
     }
     ring->memory = memory;

@@ -53,8 +53,8 @@ static bool is_beyond_any_file(uint64_t offset, uint64_t length)
 
 static void log_first_error(struct uring_store *store, const struct obj_io *io)
 {
-    static const char *const verbs[] = {"read", "write", "stat",
-                                        "truncate", "sync", "destroy"};
+    static const char *const verbs[] = {"read",     "write", "stat",
+                                        "truncate", "sync",  "destroy"};
 
     if (io->result != -EIO || store->has_logged_error)
         return;
@@ -191,7 +191,8 @@ static void start_truncate(struct uring_store *store, struct obj_io *io)
  * SYNC and DESTROY.
  */
 
-static struct shard *shard_of(struct uring_store *store, const struct obj_io *io)
+static struct shard *shard_of(struct uring_store *store,
+                              const struct obj_io *io)
 {
     return &store->shards[file_shard(io->ino)];
 }
@@ -208,8 +209,8 @@ static void sync_shard(struct uring_store *store, struct obj_io *io)
         return;
     }
     snprintf(name, sizeof(name), "%02x", file_shard(io->ino));
-    op->shard_fd = openat(store->dir_fd, name,
-                          O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    op->shard_fd =
+        openat(store->dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (op->shard_fd < 0)
         end_op(store, io, -errno);
     else

@@ -5,7 +5,7 @@
  *
  * Works for an installed tree and for a build tree, where the component lies in
  * src/mpiio/.libs and the program itself in src/tools/.libs. A directory that a
- * list in the environment holds already is not added again, so the output may
+ * list in the environment holds already is moved, not added, so the output may
  * be evaluated twice.
  */
 #include <dlfcn.h>
@@ -19,53 +19,50 @@
 
 #define MCA_LIST "OMPI_MCA_mca_base_component_path"
 
-/* Print a string that a POSIX shell reads back unchanged. */
-static void print_quoted(const char *text)
+/* Print a string for within the single quotes of a POSIX shell. */
+static void print_escaped(const char *text)
 {
-    putchar('\'');
     for (; *text != '\0'; text++)
         if (*text == '\'')
             fputs("'\\''", stdout);
         else
             putchar(*text);
-    putchar('\'');
 }
 
 static void print_export(const char *name, const char *value)
 {
-    printf("export %s=", name);
-    print_quoted(value);
-    putchar('\n');
+    printf("export %s='", name);
+    print_escaped(value);
+    puts("'");
 }
 
-static bool list_holds(const char *list, const char *item)
+/* The items of a list, except one, each after a colon. */
+static void print_others(const char *list, const char *except)
 {
-    size_t len = strlen(item);
+    char item[PATH_MAX];
+    size_t len = strlen(except);
 
     while (list != NULL && *list != '\0') {
         size_t n = strcspn(list, ":");
 
-        if (n == len && strncmp(list, item, len) == 0)
-            return true;
+        if (n > 0 && (n != len || strncmp(list, except, len) != 0)) {
+            tool_path(item, "%.*s", (int)n, list);
+            putchar(':');
+            print_escaped(item);
+        }
         list += n + (list[n] == ':');
     }
-    return false;
 }
 
-/* Put a directory in front of a list variable, unless it is in it. */
+/* Put a directory in front of a list variable, or move it there. The whole is
+ * always printed: libtool's wrapper may have put it into our environment only.
+ */
 static void print_prepend(const char *name, const char *directory)
 {
-    const char *list = getenv(name);
-
-    if (list_holds(list, directory))
-        return;
-    printf("export %s=", name);
-    print_quoted(directory);
-    if (list != NULL && *list != '\0') {
-        putchar(':');
-        print_quoted(list);
-    }
-    putchar('\n');
+    printf("export %s='", name);
+    print_escaped(directory);
+    print_others(getenv(name), directory);
+    puts("'");
 }
 
 /* Where the component lies. @return false: nowhere. */

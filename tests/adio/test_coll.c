@@ -5,11 +5,13 @@
  */
 #include "test_coll.h"
 
+#include "adio/common/coll_nodes.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define ALARM_S 60
+#define ALARM_S 120
 #define MIB (1u << 20)
 
 struct test test;
@@ -67,10 +69,12 @@ static void test_strategy_follows_access(void)
 {
     uint64_t rank = (unsigned)test.rank, size = (unsigned)test.size;
 
-    if (test.size == 1)
-        return;
     test.what = "strategy by access";
     file_fill(test.seed, MIB);
+    if (test.size == 1) {
+        CHECK(strategy_of(0, 10, 20, 50) == ADIO_STRATEGY_DIRECT);
+        return;
+    }
     CHECK(strategy_of(0, 5000, 0, 1) == ADIO_STRATEGY_SHARE);
     CHECK(strategy_of(rank * MIB, MIB, 0, 1) == ADIO_STRATEGY_DIRECT);
     CHECK(strategy_of(rank * 100, 100, size * 100, 20) ==
@@ -144,6 +148,45 @@ static void test_null_driver_reads_zeros(void)
     file_close(&file);
 }
 
+/* Aggregators of a machine that is not here: no rank twice, nodes in turn. */
+static void check_spread(const struct coll_nodes *nodes, uint32_t n)
+{
+    bool is_used[64] = {false};
+
+    for (uint32_t i = 0; i < n; i++) {
+        int rank = coll_nodes_rank(nodes, i, n);
+
+        CHECK(rank >= 0 && rank < nodes->size && !is_used[rank]);
+        CHECK(rank / 10 == (int)i % nodes->nnodes); /* ten ranks a node */
+        is_used[rank] = true;
+    }
+}
+
+static void test_aggregators_spread_over_nodes(void)
+{
+    struct coll_node node[3];
+    struct coll_nodes nodes = {
+        .size = 30, .nnodes = 3, .cores = 16, .nodes = node};
+    const uint64_t much = 1ull << 40;
+
+    test.what = "aggregators over nodes";
+    for (int i = 0; i < 3; i++) {
+        node[i].ranks = 10;
+        for (int c = 0; c < NODE_CANDIDATES; c++)
+            node[i].candidates[c] = 10 * i + c;
+    }
+    CHECK(coll_nodes_count(&nodes, 0, 0, 0, much) == 3);
+    CHECK(coll_nodes_count(&nodes, 0, 0, 5, much) == 5);
+    CHECK(coll_nodes_count(&nodes, 0, 0, 50, much) == 6);
+    CHECK(coll_nodes_count(&nodes, 0, 0, 0, 1000) == 1);
+    CHECK(coll_nodes_count(&nodes, 0, 1, 50, much) == 3);
+    CHECK(coll_nodes_count(&nodes, 12, 0, 0, 1000) == 12);
+    CHECK(coll_nodes_count(&nodes, 100, 0, 0, much) == 24);
+    CHECK(coll_nodes_count(&nodes, 100, 2, 0, much) == 6);
+    check_spread(&nodes, 3);
+    check_spread(&nodes, 24);
+}
+
 int main(int argc, char **argv)
 {
     uint64_t failures;
@@ -159,6 +202,7 @@ int main(int argc, char **argv)
     if (test.rank == 0)
         printf("test_coll: %d ranks, seed %s, %s rounds\n", test.size, argv[1],
                argv[2]);
+    test_aggregators_spread_over_nodes();
     test_null_driver_reads_zeros();
     test_alike_reads_leave_storage_once();
     test_strategy_follows_access();

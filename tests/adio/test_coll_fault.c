@@ -230,6 +230,23 @@ static void fail_memory(struct adio_file *file, enum coll_verb verb,
     CHECK(n > 3);
 }
 
+/* What a file keeps: all ranks fail to make it, or none. */
+static void fail_prepare(struct adio_file *file)
+{
+    int n, rc = -1, most;
+
+    test.what = "an allocation that fails in coll_prepare";
+    for (n = 0; n < MEM_FAULTS_MAX && rc != 0; n++) {
+        if (test.rank == test.size - 1)
+            mem_fault_set(n);
+        rc = coll_prepare(file);
+        mem_fault_set(-1);
+        MPI_Allreduce(&rc, &most, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
+        CHECK(rc == most && (rc == 0 || rc == -ENOMEM));
+    }
+    CHECK(n == 4);
+}
+
 void test_faults(uint64_t seed)
 {
     struct adio_file file;
@@ -237,6 +254,7 @@ void test_faults(uint64_t seed)
     test.seed = seed;
     file_fill(seed, FILE_SIZE);
     file_open(&file);
+    fail_prepare(&file);
     fail_before(&file);
     for (int strategy = 0; strategy <= ADIO_STRATEGY_INDEPENDENT; strategy++) {
         file.hints.strategy = (enum adio_strategy)strategy;

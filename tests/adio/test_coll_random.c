@@ -14,7 +14,34 @@
 #define MEMORY (400u << 10)
 
 /* How the accesses of the ranks lie to each other. */
-enum shape { ALIKE, OVERLAPPING, SOME_EMPTY, INTERLEAVED, BLOCKS, SHAPES };
+enum shape {
+    ALIKE,
+    OVERLAPPING,
+    SOME_EMPTY,
+    INTERLEAVED,
+    BLOCKS,
+    TANGLED,
+    SHAPES
+};
+
+/* Runs of one rank that interleave, overlap each other and themselves, are
+ * empty and out of order: no view makes most of them, nothing may break. */
+static void tangle(struct access *access, struct rng *own)
+{
+    uint64_t at = rng_below(own, 5000);
+    uint64_t length = 1 + rng_below(own, 300);
+    uint64_t touching = 1 + rng_below(own, 40);
+
+    access_add(access, at + length, length, 3 * length, 50, 0,
+               (int64_t)length);
+    access_add(access, at, length, 3 * length, 50, 20000, (int64_t)length);
+    access_add(access, at, 0, 7, 50, 0, 0);
+    access_add(access, at + 7, length, length / 2, 30, 40000,
+               (int64_t)length);
+    access_add(access, at + 90, length, 0, 2, 60000, (int64_t)length);
+    access_add(access, 2 * at, length, length, touching, 70000,
+               (int64_t)length);
+}
 
 /* `common` gives the same numbers on all ranks. */
 static void make_access(struct access *access, enum shape shape,
@@ -22,8 +49,11 @@ static void make_access(struct access *access, enum shape shape,
 {
     struct rng own;
     uint64_t length;
+    bool is_common = shape == ALIKE;
 
-    rng_init(&own, rng_next(common) + (shape == ALIKE ? 0 : test.rank));
+    if (shape == TANGLED)
+        is_common = rng_chance(common, 50);
+    rng_init(&own, rng_next(common) + (is_common ? 0 : (unsigned)test.rank));
     length = 1 + rng_below(common, shape == BLOCKS ? 20000 : 500);
     access_init(access, MEMORY);
     switch (shape) {
@@ -38,6 +68,9 @@ static void make_access(struct access *access, enum shape shape,
     case INTERLEAVED:
         access_add(access, (unsigned)test.rank * length, length,
                    (unsigned)test.size * length, 20, 0, (int64_t)length);
+        return;
+    case TANGLED:
+        tangle(access, &own);
         return;
     default:
         access_add(access, (unsigned)test.rank * length, length, 0, 1, 7, 0);

@@ -24,7 +24,10 @@
 #define UNIT_SKIPPED 77
 
 /* X(test function): the tests are named as their functions are. */
-#define UNIT_TEST(fn) {#fn, fn}
+#define UNIT_TEST(fn)                                                          \
+    {                                                                          \
+#fn, fn                                                                \
+    }
 
 struct unit_test {
     const char *name;
@@ -60,9 +63,9 @@ static inline uint64_t unit_seed(void)
     uint64_t seed;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    seed = wanted != NULL ? strtoull(wanted, NULL, 0)
-                          : (uint64_t)now.tv_sec * 1000000000u +
-                                (uint64_t)now.tv_nsec;
+    seed = wanted != NULL
+               ? strtoull(wanted, NULL, 0)
+               : (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     printf("CAPSTAN_SEED=%llu ", (unsigned long long)seed);
     fflush(stdout);
     return seed;

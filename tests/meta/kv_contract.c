@@ -196,8 +196,9 @@ static bool keys_are(struct kv *kv, const char *from, const char *prefix,
 {
     struct joined joined = {.max = max};
 
-    CU_ASSERT_EQUAL(kv_each(kv, from, strlen(from), prefix, strlen(prefix),
-                            join, &joined), 0);
+    CU_ASSERT_EQUAL(
+        kv_each(kv, from, strlen(from), prefix, strlen(prefix), join, &joined),
+        0);
     return strcmp(joined.text, wanted) == 0;
 }
 

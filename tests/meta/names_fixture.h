@@ -44,7 +44,6 @@ struct inode new_file(void);
 struct inode new_dir(void);
 
 /* Write raw bytes over the value of a key. */
-void fixture_damage(const struct names_key *key, const void *value,
-                    size_t len);
+void fixture_damage(const struct names_key *key, const void *value, size_t len);
 
 #endif

@@ -199,10 +199,9 @@ int main(void)
     int rc;
 
     unit_tempdir_make(directory);
-    kv_fixture = (struct kv_fixture){
-        .driver = &kv_rocksdb,
-        .config = {.directory = directory},
-        .rounds = 200};
+    kv_fixture = (struct kv_fixture){.driver = &kv_rocksdb,
+                                     .config = {.directory = directory},
+                                     .rounds = 200};
     rc = UNIT_MAIN("meta/kv_rocksdb", tests);
     unit_tempdir_remove(directory);
     return rc;

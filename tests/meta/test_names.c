@@ -30,8 +30,7 @@ static void test_names_that_may_not_be_are_refused(void)
     name = name_of(1, long_text);
     CU_ASSERT_EQUAL(names_check(&name), -ENAMETOOLONG);
     inode = new_file();
-    CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode),
-                    -ENAMETOOLONG);
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), -ENAMETOOLONG);
     name.len = NAME_LEN_MAX;
     CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), 0);
     name = name_of(1, "...");
@@ -238,7 +237,8 @@ static unsigned list_by_pages(uint64_t dir, unsigned room)
     while (!is_end && npages++ < 10000) {
         page.room = room;
         CU_ASSERT_EQUAL(names_readdir(fixture.names, dir, page.last,
-                                      page.last_len, see, &page, &is_end), 0);
+                                      page.last_len, see, &page, &is_end),
+                        0);
         CU_ASSERT(is_end || page.room == 0);
     }
     CU_ASSERT(page.is_sorted);
@@ -280,11 +280,11 @@ static void test_readdir_stops_at_a_damaged_record(void)
 
     fixture_start();
     fixture_damage(&key, "?", 1);
-    CU_ASSERT_EQUAL(names_readdir(fixture.names, 5, "", 0, see, &page,
-                                  &is_end), -EIO);
+    CU_ASSERT_EQUAL(names_readdir(fixture.names, 5, "", 0, see, &page, &is_end),
+                    -EIO);
     CU_ASSERT(!is_end);
-    CU_ASSERT_EQUAL(names_readdir(fixture.names, 5, "b", 1, see, &page,
-                                  &is_end), 0);
+    CU_ASSERT_EQUAL(
+        names_readdir(fixture.names, 5, "b", 1, see, &page, &is_end), 0);
     CU_ASSERT(is_end);
     fixture_stop();
 }

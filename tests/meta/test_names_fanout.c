@@ -43,8 +43,7 @@ static void test_records_spread_evenly(void)
             of_dir[fanout[k] / 10 - 1]++;
     }
     for (unsigned i = 0; i < NTARGETS; i++) {
-        CU_ASSERT(of_name[i] == 0 ||
-                  (of_name[i] > 1100 && of_name[i] < 1400));
+        CU_ASSERT(of_name[i] == 0 || (of_name[i] > 1100 && of_name[i] < 1400));
         CU_ASSERT(of_dir[i] > 650 && of_dir[i] < 950);
     }
 }

@@ -126,8 +126,8 @@ static void test_numbers_are_new_after_loss_of_power(void)
         kv_close(fixture.kv);
         kv_mem_disk_power_loss(fixture.config.disk, rng_next(&rng));
         CU_ASSERT_EQUAL(kv_open(&kv_mem, &fixture.config, &fixture.kv), 0);
-        CU_ASSERT_EQUAL_FATAL(names_create(fixture.kv, FIXTURE_TARGET,
-                                           &fixture.names), 0);
+        CU_ASSERT_EQUAL_FATAL(
+            names_create(fixture.kv, FIXTURE_TARGET, &fixture.names), 0);
         CU_ASSERT_EQUAL(kv_begin(fixture.kv), 0);
     }
     fixture_stop();

@@ -51,9 +51,8 @@ static bool is_same_layout(const struct layout *a, const struct layout *b)
 static bool is_same(const struct inode *a, const struct inode *b)
 {
     return a->ino == b->ino && a->type == b->type && a->mode == b->mode &&
-           a->uid == b->uid && a->gid == b->gid &&
-           a->atime_ns == b->atime_ns && a->mtime_ns == b->mtime_ns &&
-           a->ctime_ns == b->ctime_ns &&
+           a->uid == b->uid && a->gid == b->gid && a->atime_ns == b->atime_ns &&
+           a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns &&
            is_same_layout(&a->layout, &b->layout);
 }
 
@@ -78,17 +77,24 @@ static void test_every_inode_comes_back(void)
 /* The document's example of bytes: a change of them is a change of format. */
 static void test_bytes_are_as_documented(void)
 {
-    struct inode inode = {.ino = 0x0001000000000002, .type = INODE_FILE,
-                          .mode = 0644, .uid = 1, .gid = 2, .atime_ns = 3,
-                          .mtime_ns = 4, .ctime_ns = 5,
-                          .layout = {.stripe_size = 1 << 20, .width = 2,
-                                     .replicas = 1, .is_striped = true,
+    struct inode inode = {.ino = 0x0001000000000002,
+                          .type = INODE_FILE,
+                          .mode = 0644,
+                          .uid = 1,
+                          .gid = 2,
+                          .atime_ns = 3,
+                          .mtime_ns = 4,
+                          .ctime_ns = 5,
+                          .layout = {.stripe_size = 1 << 20,
+                                     .width = 2,
+                                     .replicas = 1,
+                                     .is_striped = true,
                                      .targets = {1, 0x0203}}};
     static const unsigned char wanted[] = {
-        1, 1, 0, 0, 0xa4, 1, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, /* .. gid */
-        2, 0, 0, 0, 0, 0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0,    /* ino, atime */
-        4, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0,    /* mtime, ctime */
-        0, 0, 0x10, 0, 2, 0, 1, 0, 1, 0, 1, 0, 3, 2};      /* layout */
+        1, 1, 0,    0, 0xa4, 1, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, /* .. gid */
+        2, 0, 0,    0, 0,    0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, /* ino, atime */
+        4, 0, 0,    0, 0,    0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, /* mtime, ctime */
+        0, 0, 0x10, 0, 2,    0, 1, 0, 1, 0, 1, 0, 3, 2};      /* layout */
     unsigned char value[NAMES_RECORD_MAX];
 
     CU_ASSERT_EQUAL(names_record_encode(&inode, value), sizeof(wanted));
@@ -144,8 +150,8 @@ static void test_fields_out_of_range_are_refused(void)
     static const struct {
         size_t at;
         unsigned char byte;
-    } damages[] = {{0, 2},  {1, 3},  {1, 0},   {2, 1},   {5, 0xff},
-                   {52, 1}, {53, 1}, {56, 2},  {57, 1},  {48, 1}};
+    } damages[] = {{0, 2},  {1, 3},  {1, 0},  {2, 1},  {5, 0xff},
+                   {52, 1}, {53, 1}, {56, 2}, {57, 1}, {48, 1}};
     struct rng rng;
 
     rng_init(&rng, 1);

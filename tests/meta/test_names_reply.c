@@ -27,8 +27,9 @@ static void keep(uint64_t client, uint64_t request)
 {
     uint64_t value = client * request;
 
-    CU_ASSERT_EQUAL(names_reply_put(fixture.names, client, request, &value,
-                                    sizeof(value)), 0);
+    CU_ASSERT_EQUAL(
+        names_reply_put(fixture.names, client, request, &value, sizeof(value)),
+        0);
 }
 
 static void test_reply_survives_a_restart(void)
@@ -59,14 +60,15 @@ static void test_sizes_are_bounded(void)
     size_t len = 0;
 
     fixture_start();
-    CU_ASSERT_EQUAL(names_reply_put(fixture.names, 1, 1, reply,
-                                    NAMES_REPLY_MAX + 1), -EINVAL);
-    CU_ASSERT_EQUAL(names_reply_put(fixture.names, 1, 1, reply,
-                                    NAMES_REPLY_MAX), 0);
+    CU_ASSERT_EQUAL(
+        names_reply_put(fixture.names, 1, 1, reply, NAMES_REPLY_MAX + 1),
+        -EINVAL);
+    CU_ASSERT_EQUAL(
+        names_reply_put(fixture.names, 1, 1, reply, NAMES_REPLY_MAX), 0);
     CU_ASSERT_EQUAL(names_reply_get(fixture.names, 1, 1, reply, 10, &len),
                     -EOVERFLOW);
-    CU_ASSERT_EQUAL(names_reply_get(fixture.names, 1, 1, reply,
-                                    sizeof(reply), &len), 0);
+    CU_ASSERT_EQUAL(
+        names_reply_get(fixture.names, 1, 1, reply, sizeof(reply), &len), 0);
     CU_ASSERT_EQUAL(len, NAMES_REPLY_MAX);
     fixture_stop();
 }

@@ -224,6 +224,33 @@ static void test_reads_at_the_end_are_short(void)
     OK(MPI_File_close(&file));
 }
 
+/* Memory that runs against the file, through aggregators. */
+static void test_memory_may_run_backward(void)
+{
+    MPI_File file;
+    MPI_Info info;
+    MPI_Datatype backward;
+    unsigned char bytes[101];
+    int starts[101];
+
+    make_numbers("backward");
+    OK(MPI_Info_create(&info));
+    OK(MPI_Info_set(info, "capstan_strategy", "two_phase"));
+    OK(MPI_File_open(MPI_COMM_WORLD, test_path("backward"),
+                     MPI_MODE_RDONLY | MPI_MODE_DELETE_ON_CLOSE, info, &file));
+    for (int i = 0; i < 101; i++)
+        starts[i] = 100 - i;
+    OK(MPI_Type_create_indexed_block(101, 1, starts, MPI_BYTE, &backward));
+    OK(MPI_Type_commit(&backward));
+    OK(MPI_File_read_at_all(file, 4 * test.rank, bytes, 1, backward,
+                            MPI_STATUS_IGNORE));
+    for (int i = 0; i < 101; i++)
+        CHECK(bytes[100 - i] == (i % 4 == 0 ? test.rank + i / 4 : 0));
+    MPI_Type_free(&backward);
+    MPI_Info_free(&info);
+    OK(MPI_File_close(&file));
+}
+
 static void test_views_are_given_back(void)
 {
     MPI_File file = open_file("view", RDWR_NEW | MPI_MODE_DELETE_ON_CLOSE);
@@ -383,6 +410,7 @@ int main(int argc, char **argv)
     test_sizes();
     test_pointers();
     test_reads_at_the_end_are_short();
+    test_memory_may_run_backward();
     test_views_are_given_back();
     test_infos_tell_what_is_in_force();
     test_split_collectives();

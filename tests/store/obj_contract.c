@@ -176,8 +176,7 @@ void test_offset_beyond_any_file_is_refused(void)
     char byte = 'a';
 
     CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, INT64_MAX, &byte, 1), -EFBIG);
-    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, UINT64_MAX, &byte, 1),
-                    -EFBIG);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, UINT64_MAX, &byte, 1), -EFBIG);
     CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, UINT64_MAX, &byte, 1), 0);
     CU_ASSERT_EQUAL(do_io(store, OBJ_TRUNCATE, INO, UINT64_MAX, NULL, 0),
                     -EFBIG);
@@ -333,8 +332,8 @@ static struct step steps[NOBJECTS];
 static void plan(struct rng *rng, unsigned object)
 {
     static const enum obj_verb verbs[] = {
-        OBJ_READ, OBJ_READ, OBJ_READ,     OBJ_WRITE, OBJ_WRITE, OBJ_WRITE,
-        OBJ_STAT, OBJ_SYNC, OBJ_TRUNCATE, OBJ_DESTROY};
+        OBJ_READ,  OBJ_READ, OBJ_READ, OBJ_WRITE,    OBJ_WRITE,
+        OBJ_WRITE, OBJ_STAT, OBJ_SYNC, OBJ_TRUNCATE, OBJ_DESTROY};
     struct step *step = &steps[object];
     struct obj_io *io = &step->io;
 

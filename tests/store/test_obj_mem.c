@@ -70,10 +70,11 @@ static void test_failing_allocations_fail_one_operation(void)
         mem_fault_set(-1);
         CU_ASSERT(result == 10000 || result == -ENOMEM);
         if (result == 10000)
-            CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO + (uint64_t)n, 0, out,
-                                  10000), 10000);
-        CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO + (uint64_t)n, 0, NULL,
-                              0), 0);
+            CU_ASSERT_EQUAL(
+                do_io(store, OBJ_READ, INO + (uint64_t)n, 0, out, 10000),
+                10000);
+        CU_ASSERT_EQUAL(
+            do_io(store, OBJ_DESTROY, INO + (uint64_t)n, 0, NULL, 0), 0);
     }
     CU_ASSERT_EQUAL(result, 10000);
     CU_ASSERT_EQUAL(memcmp(bytes, out, 10000), 0);

@@ -110,8 +110,10 @@ static void test_want_of_descriptors_concerns_one_operation(void)
     low.rlim_cur = open_descriptors() + 4;
     setrlimit(RLIMIT_NOFILE, &low);
     for (unsigned i = 0; i < N; i++) {
-        ios[i] = (struct obj_io){.verb = OBJ_WRITE, .ino = INO + i,
-                                 .memory = "a", .length = 1,
+        ios[i] = (struct obj_io){.verb = OBJ_WRITE,
+                                 .ino = INO + i,
+                                 .memory = "a",
+                                 .length = 1,
                                  .done = note_end};
         obj_submit(store, &ios[i]);
     }
@@ -206,8 +208,11 @@ static void test_refused_registration_is_no_error(void)
 static void test_wait_fd_wakes_epoll(void)
 {
     struct obj_store *store = fixture_open();
-    struct obj_io io = {.verb = OBJ_WRITE, .ino = INO, .memory = "a",
-                        .length = 1, .done = note_end};
+    struct obj_io io = {.verb = OBJ_WRITE,
+                        .ino = INO,
+                        .memory = "a",
+                        .length = 1,
+                        .done = note_end};
     struct obj_io sync = {.verb = OBJ_SYNC, .ino = INO, .done = note_end};
     struct epoll_event event = {.events = EPOLLIN};
     int fd = epoll_create1(EPOLL_CLOEXEC);
