@@ -333,6 +333,8 @@ static void test_infos_tell_what_is_in_force(void)
     OK(MPI_File_write_at_all(file, test.rank, &byte, 1, MPI_BYTE,
                              MPI_STATUS_IGNORE));
     check_info(file, "cb_buffer_size", "131072");
+    check_info(file, "capstan_total_collectives", "1");
+    check_info(file, "capstan_last_bytes_delivered", "1");
     OK(MPI_Info_free(&info));
     OK(MPI_File_close(&file));
 }
