@@ -18,15 +18,28 @@
 #include <capstan/session.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 
-/* One a process: the endpoint and its connections are what costs. Files of
- * several threads are serialised by Open MPI's lock around io calls. */
+/* One a process: the endpoint and its connections are what costs. A session
+ * belongs to one thread at a time, and files of several threads share it, so
+ * the lock is held through every call of the library. */
 static struct {
+    pthread_mutex_t lock;
     struct capstan_session *session;
     unsigned users;
-} shared;
+} shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void enter(void)
+{
+    pthread_mutex_lock(&shared.lock);
+}
+
+static void leave(void)
+{
+    pthread_mutex_unlock(&shared.lock);
+}
 
 struct adio_io {
     struct capstan_request *request;
@@ -37,7 +50,7 @@ static struct capstan_file *of(struct adio_file *file)
     return file->driver_data;
 }
 
-/* Turn a failure of the library into an adio error. @return code */
+/* Turn a failure of the library into an adio error; locked. @return code */
 static int fail(const char *path, int code, struct adio_error *error)
 {
     const char *text = shared.session != NULL
@@ -108,77 +121,103 @@ static struct capstan_layout layout_of(const struct adio_create *create)
     return layout;
 }
 
-static int ad_open(struct adio_file *file, const char *path,
-                            unsigned flags, const struct adio_create *create,
-                            struct adio_error *error)
+static int ad_open(struct adio_file *file, const char *path, unsigned flags,
+                   const struct adio_create *create, struct adio_error *error)
 {
     struct capstan_layout layout = layout_of(create);
-    struct capstan_file *opened;
-    int rc = session_get(path, error);
+    struct capstan_file *opened = NULL;
+    int rc;
 
+    enter();
+    rc = session_get(path, error);
     if (rc != 0)
-        return rc;
+        goto err_session;
     rc = capstan_file_open(shared.session, path, open_flags(flags), &layout,
                            &opened);
-    if (rc != 0) {
-        fail(path, rc, error);
-        session_put();
-        return rc;
-    }
+    if (rc != 0)
+        goto err_open;
+    leave();
     file->driver_data = opened;
     return 0;
+
+err_open:
+    fail(path, rc, error);
+    session_put();
+err_session:
+    leave();
+    return rc;
 }
 
 static int ad_close(struct adio_file *file, struct adio_error *error)
 {
     struct capstan_file *opened = of(file);
-    int rc = capstan_file_close(&opened);
+    int rc;
 
     file->driver_data = NULL;
+    enter();
+    rc = capstan_file_close(&opened);
     if (rc != 0)
         fail(file->path, rc, error);
     session_put();
+    leave();
     return rc;
 }
 
 static int ad_delete(const char *path, struct adio_error *error)
 {
-    int rc = session_get(path, error);
+    int rc;
 
-    if (rc != 0)
-        return rc;
-    rc = capstan_unlink(shared.session, path);
-    if (rc != 0)
-        fail(path, rc, error);
-    session_put();
+    enter();
+    rc = session_get(path, error);
+    if (rc == 0) {
+        rc = capstan_unlink(shared.session, path);
+        if (rc != 0)
+            fail(path, rc, error);
+        session_put();
+    }
+    leave();
     return rc;
 }
 
 static int ad_get_size(struct adio_file *file, uint64_t *size_out,
-                                struct adio_error *error)
+                       struct adio_error *error)
 {
-    int rc = capstan_file_size(of(file), size_out);
+    int rc;
 
-    return rc != 0 ? fail(file->path, rc, error) : 0;
+    enter();
+    rc = capstan_file_size(of(file), size_out);
+    if (rc != 0)
+        fail(file->path, rc, error);
+    leave();
+    return rc;
 }
 
 static int ad_resize(struct adio_file *file, uint64_t size,
-                              struct adio_error *error)
+                     struct adio_error *error)
 {
-    int rc = capstan_file_truncate(of(file), size);
+    int rc;
 
-    return rc != 0 ? fail(file->path, rc, error) : 0;
+    enter();
+    rc = capstan_file_truncate(of(file), size);
+    if (rc != 0)
+        fail(file->path, rc, error);
+    leave();
+    return rc;
 }
 
 static int ad_flush(struct adio_file *file, struct adio_error *error)
 {
-    int rc = capstan_file_sync(of(file));
+    int rc;
 
-    return rc != 0 ? fail(file->path, rc, error) : 0;
+    enter();
+    rc = capstan_file_sync(of(file));
+    if (rc != 0)
+        fail(file->path, rc, error);
+    leave();
+    return rc;
 }
 
-static void ad_layout(struct adio_file *file,
-                               struct adio_layout *layout_out)
+static void ad_layout(struct adio_file *file, struct adio_layout *layout_out)
 {
     struct capstan_file_layout layout;
 
@@ -219,11 +258,13 @@ static int start(struct adio_file *file, const struct run *runs, size_t nruns,
         adio_error_set(error, rc, "%s: list of %zu runs", file->path, nruns);
         goto err_memory;
     }
+    enter();
     rc = start_list(of(file), list, nruns, &io->request);
-    if (rc != 0) {
+    if (rc != 0)
         fail(file->path, rc, error);
+    leave();
+    if (rc != 0)
         goto err_memory;
-    }
     free(list);
     *io_out = io;
     return 0;
@@ -235,32 +276,34 @@ err_memory:
 }
 
 static int ad_ireadlist(struct adio_file *file, const struct run *runs,
-                                 size_t nruns, struct adio_io **io_out,
-                                 struct adio_error *error)
+                        size_t nruns, struct adio_io **io_out,
+                        struct adio_error *error)
 {
     return start(file, runs, nruns, capstan_file_readv_start, io_out, error);
 }
 
-static int ad_iwritelist(struct adio_file *file,
-                                  const struct run *runs, size_t nruns,
-                                  struct adio_io **io_out,
-                                  struct adio_error *error)
+static int ad_iwritelist(struct adio_file *file, const struct run *runs,
+                         size_t nruns, struct adio_io **io_out,
+                         struct adio_error *error)
 {
     return start(file, runs, nruns, capstan_file_writev_start, io_out, error);
 }
 
 static int ad_test(struct adio_file *file, struct adio_io **io_p,
-                            bool *done_out, uint64_t *bytes_out,
-                            struct adio_error *error)
+                   bool *done_out, uint64_t *bytes_out,
+                   struct adio_error *error)
 {
     struct adio_io *io = *io_p;
     uint64_t bytes = 0;
-    int rc = capstan_request_test(&io->request, done_out, &bytes);
+    int rc;
 
-    if (!*done_out && rc == 0)
-        return 0;
+    enter();
+    rc = capstan_request_test(&io->request, done_out, &bytes);
     if (rc != 0)
         fail(file->path, rc, error);
+    leave();
+    if (!*done_out && rc == 0)
+        return 0;
     *done_out = true;
     *bytes_out = bytes;
     *io_p = NULL;
@@ -270,7 +313,12 @@ static int ad_test(struct adio_file *file, struct adio_io **io_p,
 
 static void ad_idle(struct adio_file *file)
 {
-    if (capstan_session_progress(shared.session) == 0)
+    int moved;
+
+    enter();
+    moved = capstan_session_progress(shared.session);
+    leave();
+    if (moved == 0)
         sched_yield();
 }
 

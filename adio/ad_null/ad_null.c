@@ -30,8 +30,7 @@ static struct null_file *of(struct adio_file *file)
 }
 
 static int null_open(struct adio_file *file, const char *path, unsigned flags,
-                     const struct adio_create *create,
-                     struct adio_error *error)
+                     const struct adio_create *create, struct adio_error *error)
 {
     file->driver_data = mem_calloc(1, sizeof(struct null_file));
     if (file->driver_data != NULL)

@@ -56,8 +56,8 @@ static int posix_open(struct adio_file *file, const char *path, unsigned flags,
                       const struct adio_create *create,
                       struct adio_error *error)
 {
-    mode_t mode = create != NULL && create->mode != 0 ? create->mode
-                                                      : MODE_DEFAULT;
+    mode_t mode =
+        create != NULL && create->mode != 0 ? create->mode : MODE_DEFAULT;
     struct posix_file *posix = mem_calloc(1, sizeof(*posix));
     int rc;
 

@@ -86,7 +86,8 @@ static void gather(const struct posix_io *io, uint64_t limit,
     batch->bytes = 0;
     batch->offset = file_offset(io, &at);
     while (batch->niov < IOV_PIECES && batch->bytes < limit &&
-           settle(io, &at) && file_offset(io, &at) == batch->offset + batch->bytes) {
+           settle(io, &at) &&
+           file_offset(io, &at) == batch->offset + batch->bytes) {
         uint64_t length = io->runs[at.run].length - at.within;
 
         if (length > limit - batch->bytes)

@@ -67,11 +67,10 @@ enum coll_state coll_agree_step(struct coll_op *op)
 
     if (!op->is_entered) {
         /* The larger, the lower the rank: the largest is the lowest. */
-        op->agree_local[0] =
-            op->error.code != 0 ? size - op->file->rank : 0;
+        op->agree_local[0] = op->error.code != 0 ? size - op->file->rank : 0;
         op->agree_local[1] = op->explain.rounds;
-        PMPI_Iallreduce(op->agree_local, op->agree_all, 2, MPI_INT64_T,
-                        MPI_MAX, op->kept->comm, &op->request);
+        PMPI_Iallreduce(op->agree_local, op->agree_all, 2, MPI_INT64_T, MPI_MAX,
+                        op->kept->comm, &op->request);
     }
     if (!coll_request_done(op))
         return COLL_AGREE;
@@ -147,8 +146,7 @@ static void set_up(struct coll_op *op, const struct run *runs, size_t nruns)
     if (coll_list_take(&op->mine, runs, nruns, &is_tangled) != 0 ||
         coll_share_create(&op->share) != 0 ||
         coll_exchange_create(&op->exchange) != 0 ||
-        coll_client_create(&op->client) != 0 ||
-        coll_agg_create(&op->agg) != 0)
+        coll_client_create(&op->client) != 0 || coll_agg_create(&op->agg) != 0)
         coll_fail_memory(op, "starting a collective");
     op->local.is_tangled = is_tangled;
 }
@@ -218,8 +216,7 @@ static void explain(struct coll_op *op)
     op->explain.collectives = last->collectives + 1;
     op->explain.bytes_storage_total =
         last->bytes_storage_total + op->explain.bytes_storage;
-    op->explain.bytes_delivered_total =
-        last->bytes_delivered_total + op->bytes;
+    op->explain.bytes_delivered_total = last->bytes_delivered_total + op->bytes;
     *last = op->explain;
 }
 

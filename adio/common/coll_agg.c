@@ -7,8 +7,8 @@
  *      client the round and its data (RANKS);
  *   3. when all is sent the slot is free for the round after next.
  *
- * So round i + 1 is read while round i is delivered. A write is the mirror: tell
- * each client the round and receive its data (RANKS), then write the union
+ * So round i + 1 is read while round i is delivered. A write is the mirror:
+ * tell each client the round and receive its data (RANKS), then write the union
  * (STORAGE), while the other slot receives.
  *
  * Possible failure modes: once anything fails no round is begun; what is under
@@ -93,8 +93,7 @@ static int make_buffers(struct coll_op *op)
     int rc;
 
     agg->buffer_size = agg->space.bytes < wanted ? agg->space.bytes : wanted;
-    agg->nrounds =
-        (agg->space.bytes + agg->buffer_size - 1) / agg->buffer_size;
+    agg->nrounds = (agg->space.bytes + agg->buffer_size - 1) / agg->buffer_size;
     rc = coll_union_init(&agg->set, agg->buffer_size);
     if (rc == 0)
         rc = make_slot(op, 0);
@@ -178,8 +177,8 @@ static void stored(struct coll_op *op, struct agg_slot *slot, int rc,
     slot->state = op->verb == COLL_READ ? AGG_LOADED : AGG_FREE;
     if (rc == 0 && is_short && op->verb == COLL_WRITE) {
         rc = -EIO;
-        adio_error_set(error, rc, "%s: short write at %llu",
-                       op->file->display, (unsigned long long)slot->round.lo);
+        adio_error_set(error, rc, "%s: short write at %llu", op->file->display,
+                       (unsigned long long)slot->round.lo);
     }
     if (rc != 0) {
         slot->state = AGG_FREE;
@@ -195,8 +194,8 @@ static void test_io(struct coll_op *op, struct agg_slot *slot)
     struct adio_error error = {0};
     uint64_t bytes = 0;
     bool is_done;
-    int rc = op->file->driver->test(op->file, &slot->io, &is_done, &bytes,
-                                    &error);
+    int rc =
+        op->file->driver->test(op->file, &slot->io, &is_done, &bytes, &error);
 
     if (is_done)
         stored(op, slot, rc, bytes, &error);

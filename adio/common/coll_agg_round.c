@@ -79,8 +79,8 @@ int coll_round_unite(struct coll_agg *agg, struct agg_slot *slot)
                            agg->scratch.list.n, slot->buffer);
     }
     if (rc == 0)
-        rc = coll_union_list(&agg->set, &agg->space, slot->origin,
-                             slot->buffer, &slot->list);
+        rc = coll_union_list(&agg->set, &agg->space, slot->origin, slot->buffer,
+                             &slot->list);
     return rc;
 }
 

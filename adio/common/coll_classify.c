@@ -98,8 +98,7 @@ void coll_classify_start(struct coll_op *op)
         op->mine.n = 0;
     describe_access(op, sum);
     describe_hints(op->file, op->verb, sum);
-    sum->failing =
-        op->error.code != 0 ? (uint64_t)op->file->rank : COLL_NOBODY;
+    sum->failing = op->error.code != 0 ? (uint64_t)op->file->rank : COLL_NOBODY;
 }
 
 /* right = left then right. */
@@ -108,11 +107,11 @@ static void combine(const struct coll_summary *left, struct coll_summary *right)
     struct coll_summary both = *left; /* its hints and layout stay */
 
     both.is_alike = left->is_alike && right->is_alike &&
-                    left->hash == right->hash &&
-                    left->begin == right->begin && left->end == right->end;
-    both.is_ordered = left->is_ordered && right->is_ordered &&
-                      (left->asking == 0 || right->asking == 0 ||
-                       left->end <= right->begin);
+                    left->hash == right->hash && left->begin == right->begin &&
+                    left->end == right->end;
+    both.is_ordered =
+        left->is_ordered && right->is_ordered &&
+        (left->asking == 0 || right->asking == 0 || left->end <= right->begin);
     both.is_tangled = left->is_tangled || right->is_tangled;
     if (right->begin < both.begin)
         both.begin = right->begin;
@@ -215,8 +214,8 @@ static void lay_realms(struct coll_op *op)
     uint64_t align =
         all->buffer_size < REALM_ALIGN ? all->buffer_size : REALM_ALIGN;
     uint32_t n = coll_nodes_count(&op->kept->nodes, (uint32_t)all->cb_nodes,
-                                  (uint32_t)all->per_node,
-                                  (uint32_t)all->width, all->bytes);
+                                  (uint32_t)all->per_node, (uint32_t)all->width,
+                                  all->bytes);
 
     coll_realm_init(&op->realm, all->begin, all->end, n, all->stripe_size,
                     (uint32_t)all->width, align);

@@ -34,8 +34,8 @@ enum coll_state coll_direct_step(struct coll_op *op)
 
     if (!op->is_entered && !start(op))
         return COLL_AGREE;
-    rc = op->file->driver->test(op->file, &op->io, &is_done, &op->bytes,
-                                &error);
+    rc =
+        op->file->driver->test(op->file, &op->io, &is_done, &op->bytes, &error);
     if (!is_done)
         return COLL_DIRECT;
     op->io = NULL;

@@ -90,8 +90,8 @@ void coll_exchange_start(struct coll_op *op)
     wire = exchange->wire;
     for (size_t i = 0; i < exchange->parts.n; i++) {
         const struct coll_part *part = &exchange->parts.parts[i];
-        int to = coll_nodes_rank(&op->kept->nodes, part->owner,
-                                 op->realm.owners);
+        int to =
+            coll_nodes_rank(&op->kept->nodes, part->owner, op->realm.owners);
 
         encode(&part->list, wire);
         PMPI_Issend(wire, (int)part->list.n, op->kept->run_type, to,

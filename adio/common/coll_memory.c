@@ -114,8 +114,7 @@ int coll_memory_make(struct coll_scratch *scratch, struct coll_memory *out)
     for (i = 0; i < list->n; i++)
         describe(scratch, i);
     PMPI_Type_create_struct((int)list->n, scratch->lengths,
-                            scratch->displacements, scratch->types,
-                            &out->type);
+                            scratch->displacements, scratch->types, &out->type);
     PMPI_Type_commit(&out->type);
     for (i = 0; i < list->n; i++)
         if (scratch->types[i] != MPI_BYTE)

@@ -50,14 +50,13 @@ static int gather_nodes(struct coll_nodes *nodes, const struct coll_node *mine,
     has_memory = nodes->nodes != NULL;
     PMPI_Allreduce(MPI_IN_PLACE, &has_memory, 1, MPI_INT, MPI_MIN, local);
     if (leaders != MPI_COMM_NULL)
-        PMPI_Allreduce(MPI_IN_PLACE, &has_memory, 1, MPI_INT, MPI_MIN,
-                       leaders);
+        PMPI_Allreduce(MPI_IN_PLACE, &has_memory, 1, MPI_INT, MPI_MIN, leaders);
     PMPI_Bcast(&has_memory, 1, MPI_INT, 0, local);
     if (!has_memory)
         return -ENOMEM;
     if (leaders != MPI_COMM_NULL)
-        PMPI_Allgather(mine, ints, MPI_INT32_T, nodes->nodes, ints,
-                       MPI_INT32_T, leaders);
+        PMPI_Allgather(mine, ints, MPI_INT32_T, nodes->nodes, ints, MPI_INT32_T,
+                       leaders);
     PMPI_Bcast(nodes->nodes, ints * nodes->nnodes, MPI_INT32_T, 0, local);
     return 0;
 }

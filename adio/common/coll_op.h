@@ -20,7 +20,12 @@
 #define COLL_NOBODY UINT64_MAX
 
 /* Tags on the engine's own communicator. */
-enum coll_tag { COLL_TAG_REQUEST = 1, COLL_TAG_ROUND, COLL_TAG_DATA };
+enum coll_tag {
+    COLL_TAG_REQUEST = 1,
+    COLL_TAG_ROUND,
+    COLL_TAG_DATA,
+    COLL_TAG_STEP, /* and the next: two steps may be under way */
+};
 
 /*
  * X(name, step function, states that may follow). A step function returns the
@@ -108,7 +113,7 @@ struct coll_kept {
     struct coll_op *head; /* operations in the order they were started */
     struct coll_op *tail;
     bool is_stepping; /* MPI calls of a step may call back into coll_step() */
-    char *buffers[2];      /* of an aggregator, kept from operation to operation */
+    char *buffers[2]; /* of an aggregator, kept from operation to operation */
     uint64_t buffer_size;
     struct coll_op *spare; /* so that a start cannot fail for want of memory */
 };

@@ -18,9 +18,9 @@
 #include "adio/common/coll_runs.h"
 
 struct coll_realm {
-    uint64_t begin; /* of realm 0 when contiguous; 0 when striped */
-    uint64_t unit;  /* a realm when contiguous, a stripe when striped */
-    uint32_t width; /* devices; 0: contiguous */
+    uint64_t begin;  /* of realm 0 when contiguous; 0 when striped */
+    uint64_t unit;   /* a realm when contiguous, a stripe when striped */
+    uint32_t width;  /* devices; 0: contiguous */
     uint32_t owners; /* aggregators in use */
 };
 

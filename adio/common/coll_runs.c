@@ -56,8 +56,8 @@ static bool is_next_of_vector(const struct run *last, const struct run *next)
     if (last->length != next->length || next->offset < run_end(last))
         return false;
     stride = last->count > 1 ? last->stride : next->offset - last->offset;
-    mem_stride = last->count > 1 ? last->mem_stride
-                                 : (int64_t)(next->mem - last->mem);
+    mem_stride =
+        last->count > 1 ? last->mem_stride : (int64_t)(next->mem - last->mem);
     if (next->count > 1 &&
         (next->stride != stride || next->mem_stride != mem_stride))
         return false;

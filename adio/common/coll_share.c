@@ -7,13 +7,13 @@
  *      parts hold the same bytes everywhere, whatever the memory looks like;
  *   2. parts go out in steps of at most one collective buffer, round after
  *      round, aggregator after aggregator. A step is a small broadcast of a
- *      header (status, bytes that exist) and one of the data, received straight
- *      in user memory;
+ *      header (status, bytes that exist) and the data itself down a tree of
+ *      ranks (coll_tree.c), received straight in user memory;
  *   3. while a step is delivered the next header is under way, and an
  *      aggregator reads two of its steps ahead, into its own user memory.
  *
- * The order of broadcasts is h0 d0 h1 d1 ... on every rank; data of a step is
- * awaited before data two steps later is posted.
+ * Headers go in order; the data of a step has been passed on before data two
+ * steps later is posted.
  *
  * Possible failure modes: a rank without memory for its parts says so in an
  * Allreduce that runs while the first reads do, and all give up together. A
@@ -21,12 +21,13 @@
  * follows. A short read (end of file) delivers only the bytes that exist.
  */
 #include "adio/common/coll_op.h"
+#include "adio/common/coll_tree.h"
 
 #include "base/mem.h"
 
 #include <errno.h>
 
-#define STEP_MAX (4u << 20) /* of one broadcast: finer steps overlap more */
+#define STEP_MAX (4u << 20) /* finer steps overlap more, coarser cost less */
 #define NO_PART SIZE_MAX
 
 struct header {
@@ -45,8 +46,7 @@ struct ahead {
 };
 
 struct delivery {
-    MPI_Request request;
-    struct coll_memory memory;
+    struct coll_tree tree;
     struct ahead *ahead; /* at its root: free for the next read when over */
 };
 
@@ -142,8 +142,8 @@ static int set_up(struct coll_op *op, struct coll_share *share)
     share->step_bytes =
         op->all.buffer_size < STEP_MAX ? op->all.buffer_size : STEP_MAX;
     for (i = 0; i < share->parts.n; i++) {
-        uint64_t n = (part_bytes(share, i) + share->step_bytes - 1) /
-                     share->step_bytes;
+        uint64_t n =
+            (part_bytes(share, i) + share->step_bytes - 1) / share->step_bytes;
 
         if (n > rounds)
             rounds = n;
@@ -171,9 +171,8 @@ static void read_ahead(struct coll_op *op)
     ahead->header = (struct header){0};
     coll_take(part->runs, part->n, &share->read_cursor, bytes, &ahead->list);
     ahead->state = AHEAD_READING;
-    ahead->header.code =
-        op->file->driver->ireadlist(op->file, ahead->list.runs, ahead->list.n,
-                                    &ahead->io, &error);
+    ahead->header.code = op->file->driver->ireadlist(
+        op->file, ahead->list.runs, ahead->list.n, &ahead->io, &error);
     if (ahead->header.code != 0) {
         coll_fail(op, &error);
         ahead->state = AHEAD_READY;
@@ -218,12 +217,8 @@ static void move_reads(struct coll_op *op)
 
 static bool is_delivered(struct delivery *delivery)
 {
-    int flag;
-
-    PMPI_Test(&delivery->request, &flag, MPI_STATUS_IGNORE);
-    if (!flag)
+    if (!coll_tree_step(&delivery->tree))
         return false;
-    coll_memory_free(&delivery->memory);
     if (delivery->ahead != NULL)
         delivery->ahead->state = AHEAD_FREE;
     delivery->ahead = NULL;
@@ -244,8 +239,7 @@ static bool post_header(struct coll_op *op)
         if (ahead->state != AHEAD_READY)
             return false;
         share->header = ahead->header;
-        op->explain.messages += 2;
-        op->explain.bytes_exchanged += ahead->header.bytes;
+        op->explain.messages++;
     }
     PMPI_Ibcast(&share->header, sizeof(share->header), MPI_BYTE, root,
                 op->kept->comm, &share->header_request);
@@ -260,20 +254,24 @@ static void post_data(struct coll_op *op, struct delivery *delivery)
     size_t part = part_of(share, share->step);
     const struct coll_list *list = &share->parts.parts[part].list;
     uint64_t bytes = bytes_of(share, share->step);
+    uint64_t children;
+    struct coll_memory memory;
     int root = root_of(op, share->step);
 
     share->scratch.list.n = 0;
     share->skipped.n = 0;
-    coll_take(list->runs, list->n, &share->cursors[part],
-              share->header.bytes, &share->scratch.list);
+    coll_take(list->runs, list->n, &share->cursors[part], share->header.bytes,
+              &share->scratch.list);
     coll_take(list->runs, list->n, &share->cursors[part],
               bytes - share->header.bytes, &share->skipped);
-    coll_memory_make(&share->scratch, &delivery->memory);
+    coll_memory_make(&share->scratch, &memory);
     if (root == op->file->rank)
         delivery->ahead = &share->ahead[share->nreads_used++ % 2];
-    PMPI_Ibcast(delivery->memory.base, delivery->memory.count,
-                delivery->memory.type, root, op->kept->comm,
-                &delivery->request);
+    coll_tree_start(&delivery->tree, op->kept->comm,
+                    COLL_TAG_STEP + (int)(share->step % 2), root, &memory);
+    children = (unsigned)delivery->tree.nchildren;
+    op->explain.messages += children;
+    op->explain.bytes_exchanged += children * share->header.bytes;
     op->bytes += share->header.bytes;
 }
 
@@ -318,7 +316,7 @@ int coll_share_create(struct coll_share **share_out)
     share->own = NO_PART;
     share->header_request = MPI_REQUEST_NULL;
     for (int i = 0; i < 2; i++)
-        share->deliveries[i].request = MPI_REQUEST_NULL;
+        coll_tree_init(&share->deliveries[i].tree);
     *share_out = share;
     return 0;
 }
@@ -350,21 +348,21 @@ static bool is_ready(struct coll_share *share)
 
 enum coll_state coll_share_step(struct coll_op *op)
 {
-    struct coll_share *share;
-    int i;
+    struct coll_share *share = op->share;
+    bool is_idle = true;
 
     if (!op->is_entered)
         enter(op);
-    share = op->share;
     move_reads(op);
     if (!is_ready(share))
         return COLL_SHARE;
     deliver(op);
-    for (i = 0; i < 2; i++)
-        if (!share->is_over || !is_delivered(&share->deliveries[i]) ||
-            share->ahead[i].state == AHEAD_READING)
-            return COLL_SHARE;
-    return COLL_AGREE;
+    for (int i = 0; i < 2; i++) {
+        /* Both are stepped: others wait for what this rank passes on. */
+        is_idle &= is_delivered(&share->deliveries[i]);
+        is_idle &= share->ahead[i].state != AHEAD_READING;
+    }
+    return share->is_over && is_idle ? COLL_AGREE : COLL_SHARE;
 }
 
 void coll_share_free(struct coll_share **share_p)

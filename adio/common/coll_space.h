@@ -66,7 +66,7 @@ void coll_union_add(struct coll_union *set, const struct run *runs, size_t n,
 
 /** Append the set bytes as ascending runs: file offset, memory in base. */
 int coll_union_list(const struct coll_union *set,
-                    const struct coll_space *space, uint64_t origin,
-                    char *base, struct coll_list *out);
+                    const struct coll_space *space, uint64_t origin, char *base,
+                    struct coll_list *out);
 
 #endif

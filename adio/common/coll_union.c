@@ -115,8 +115,8 @@ static int list_range(const struct coll_space *space, size_t *at,
 }
 
 int coll_union_list(const struct coll_union *set,
-                    const struct coll_space *space, uint64_t origin,
-                    char *base, struct coll_list *out)
+                    const struct coll_space *space, uint64_t origin, char *base,
+                    struct coll_list *out)
 {
     uint64_t from = next_bit(set, 0, true);
     size_t at = coll_space_find(space, origin, true);

@@ -4,8 +4,8 @@
  *
  * Units    nanoseconds.
  * Threads  the session's owner.
- * Failure  a call cannot fail to start; its end is in rc. After cli_calls_wait()
- *          no call of the list is under way, whatever it returned.
+ * Failure  a call cannot fail to start; its end is in rc. After
+ * cli_calls_wait() no call of the list is under way, whatever it returned.
  */
 #ifndef CAPSTAN_CLIENT_CALL_H
 #define CAPSTAN_CLIENT_CALL_H

@@ -32,8 +32,8 @@
 #include <sys/types.h>
 
 #define CLI_TIMEOUT_MS_DEFAULT 30000u
-#define CLI_RECEIVES 32u          /* receive buffers posted */
-#define CLI_DIRS_MAX 1024u        /* directories cached */
+#define CLI_RECEIVES 32u   /* receive buffers posted */
+#define CLI_DIRS_MAX 1024u /* directories cached */
 #define CLI_DIRS_TTL_NS NS_PER_SEC
 #define CLI_PAUSE_NS (2 * NS_PER_MS) /* before a frozen name is asked again */
 
@@ -63,7 +63,7 @@ struct capstan_session {
     struct cli_dirs *dirs;
     struct capstan_file *files;       /* open ones */
     struct capstan_request *requests; /* under way, all files */
-    uint64_t started; /* calls so far */
+    uint64_t started;                 /* calls so far */
     uint64_t bytes_read;
     uint64_t bytes_written;
     char error[CAPSTAN_ERROR_TEXT_MAX];

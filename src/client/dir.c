@@ -26,8 +26,8 @@ struct capstan_dir {
     uint64_t ino;
     uint16_t fanout[FANOUT_MAX];
     unsigned count;
-    unsigned at; /* the target being read */
-    bool is_end; /* its last page is here */
+    unsigned at;                 /* the target being read */
+    bool is_end;                 /* its last page is here */
     char name[NAME_LEN_MAX + 1]; /* of the last entry */
     size_t name_len;
     const uint8_t *next; /* in page */
@@ -137,11 +137,10 @@ static void set_entry(const struct capstan_dir *dir,
 
     entry_out->name = dir->name;
     entry_out->has_size = has_size || entry->inode.type == INODE_DIR;
-    cli_stat_set(&entry_out->stat, &entry->inode,
-                 has_size && entry->inode.type == INODE_FILE
-                     ? entry->object_size
-                     : 0,
-                 entry->inode.mtime_ns);
+    cli_stat_set(
+        &entry_out->stat, &entry->inode,
+        has_size && entry->inode.type == INODE_FILE ? entry->object_size : 0,
+        entry->inode.mtime_ns);
 }
 
 /* @return 0, -ENOENT (the page is used up), or -ERR_PROTOCOL. */

@@ -6,9 +6,9 @@ static const struct {
     int code;
     int plain;
 } plain[] = {
-    {ERR_VERSION, EPROTO},  {ERR_SESSION, ESTALE}, {ERR_BUSY, EBUSY},
-    {ERR_CORRUPT, EIO},     {ERR_PROTOCOL, EPROTO}, {ERR_CLUSTER, EPROTO},
-    {ERR_FROZEN, EBUSY},    {ERR_LINK, ECONNRESET},
+    {ERR_VERSION, EPROTO}, {ERR_SESSION, ESTALE},  {ERR_BUSY, EBUSY},
+    {ERR_CORRUPT, EIO},    {ERR_PROTOCOL, EPROTO}, {ERR_CLUSTER, EPROTO},
+    {ERR_FROZEN, EBUSY},   {ERR_LINK, ECONNRESET},
 };
 
 const char *capstan_strerror(int code)

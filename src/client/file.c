@@ -154,7 +154,8 @@ void cli_files_abandon(struct capstan_session *session)
 {
     struct capstan_file *file, *next;
 
-    DL_FOREACH_SAFE(session->files, file, next) {
+    DL_FOREACH_SAFE(session->files, file, next)
+    {
         DL_DELETE(session->files, file);
         free(file);
     }
@@ -182,7 +183,8 @@ int capstan_file_close(struct capstan_file **file_p)
     return rc;
 }
 
-/* The record as it is now; *size_out may be NULL: then columns are not asked. */
+/* The record as it is now; *size_out may be NULL: then columns are not asked.
+ */
 static int refresh(struct capstan_file *file, uint64_t deadline_ns,
                    uint64_t *size_out)
 {
@@ -252,9 +254,8 @@ static void column_init(const struct capstan_file *file, unsigned column,
         return;
     }
     call->req.obj_truncate.ino = file->inode.ino;
-    call->req.obj_truncate.size =
-        layout_object_size(layout->stripe_size, layout_columns(layout), column,
-                           size);
+    call->req.obj_truncate.size = layout_object_size(
+        layout->stripe_size, layout_columns(layout), column, size);
 }
 
 /* Ask every column that holds bytes at once: obj_sync, or obj_truncate to the

@@ -46,8 +46,9 @@ void io_request_fail(struct capstan_request *request, int rc, const char *said,
     if (request->rc != 0)
         return;
     request->rc = rc;
-    used = snprintf(request->text, room, "%s %s: ",
-                    request->is_write ? "write" : "read", request->file->path);
+    used = snprintf(request->text, room,
+                    "%s %s: ", request->is_write ? "write" : "read",
+                    request->file->path);
     if (used < 0 || (size_t)used >= room)
         return;
     va_start(args, what);
@@ -80,9 +81,9 @@ static void fail_call(struct capstan_request *request, int rc,
     if (call == NULL)
         io_request_fail(request, rc, "", "size");
     else
-        io_request_fail(request, rc, call->rpc.text, "%s",
-                        cli_target_text(request->session, call->target,
-                                        target));
+        io_request_fail(
+            request, rc, call->rpc.text, "%s",
+            cli_target_text(request->session, call->target, target));
 }
 
 /* Nothing of this operation reaches a server any more, nor its memory. */
@@ -219,8 +220,7 @@ static void generate(struct capstan_request *request)
     while (request->rc == 0 && !request->is_all_given) {
         if (request->portion_columns == 0 && !next_portion(request))
             return;
-        if (!give(request,
-                  (unsigned)__builtin_ctzll(request->portion_columns)))
+        if (!give(request, (unsigned)__builtin_ctzll(request->portion_columns)))
             return;
     }
 }
@@ -417,7 +417,8 @@ int cli_requests_pump(struct capstan_session *session)
     if (session->requests == NULL)
         return 0;
     now = clock_now(session->clock);
-    DL_FOREACH_SAFE(session->requests, request, next) {
+    DL_FOREACH_SAFE(session->requests, request, next)
+    {
         if (is_overdue(request, now)) {
             io_request_fail(request, -ETIMEDOUT, "", "no answer");
             request->state = finish(request);
@@ -437,7 +438,8 @@ void cli_requests_abandon(struct capstan_session *session)
     struct capstan_request *request, *next;
     bool is_ours = session->maker == getpid();
 
-    DL_FOREACH_SAFE(session->requests, request, next) {
+    DL_FOREACH_SAFE(session->requests, request, next)
+    {
         if (is_ours)
             finish(request);
         free(request->runs);

@@ -93,8 +93,8 @@ struct capstan_request {
     struct io_part *open[LAYOUT_WIDTH_MAX]; /* by column */
 
     uint64_t moved;
-    bool is_short;    /* the size is needed */
-    bool has_eof;     /* and known */
+    bool is_short; /* the size is needed */
+    bool has_eof;  /* and known */
     uint64_t eof;
     struct cli_size *size;   /* IO_SIZE */
     struct cli_call *stripe; /* IO_STRIPE */

@@ -93,9 +93,9 @@ int io_span_register(struct net *net, struct io_span *span, unsigned access,
     int rc;
 
     if (span->mr == NULL) {
-        rc = net_mr_reg(net, (void *)(uintptr_t)span->low,
-                        span->high - span->low, NET_MEM_HOST, access,
-                        &span->mr);
+        rc =
+            net_mr_reg(net, (void *)(uintptr_t)span->low,
+                       span->high - span->low, NET_MEM_HOST, access, &span->mr);
         if (rc != 0)
             return rc;
     }

@@ -183,10 +183,9 @@ static int fill_remote(struct io_part *part, uint64_t *key_out,
 {
     struct capstan_request *request = part->request;
     struct net_remote remote;
-    int rc = io_span_register(request->session->net, part->span,
-                              request->is_write ? NET_REMOTE_READ
-                                                : NET_REMOTE_WRITE,
-                              &remote);
+    int rc = io_span_register(
+        request->session->net, part->span,
+        request->is_write ? NET_REMOTE_READ : NET_REMOTE_WRITE, &remote);
 
     if (rc != 0)
         return rc;
@@ -264,8 +263,7 @@ bool io_part_is_short(const struct io_part *part)
     if (part->object_size >= layout_object_size(map->stripe_size, map->columns,
                                                 part->column, part->end))
         return false;
-    return bytes_there(part, part->object_size) <
-           bytes_there(part, UINT64_MAX);
+    return bytes_there(part, part->object_size) < bytes_there(part, UINT64_MAX);
 }
 
 void io_part_fill(const struct io_part *part, uint64_t eof)

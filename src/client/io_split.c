@@ -104,8 +104,8 @@ static void take_extent(struct split_cursor *cursor, uint64_t unit,
 
     portion->offset =
         run->offset + cursor->block * run->stride + cursor->within;
-    portion->mem = run->mem + cursor->block * (uint64_t)run->mem_stride +
-                   cursor->within;
+    portion->mem =
+        run->mem + cursor->block * (uint64_t)run->mem_stride + cursor->within;
     to_cut = unit - portion->offset % unit;
     portion->length = rest < to_cut ? rest : to_cut;
     portion->count = 1;
@@ -187,8 +187,7 @@ bool split_piece_next(struct split_pieces *pieces,
             length = start + run->length - offset;
         piece_out->offset = offset;
         piece_out->length = length;
-        piece_out->mem = run->mem +
-                         pieces->block * (uint64_t)run->mem_stride +
+        piece_out->mem = run->mem + pieces->block * (uint64_t)run->mem_stride +
                          (offset - start);
         pieces->within = offset - start + length;
         return true;

@@ -5,8 +5,8 @@
  *
  * A run is cut only where a portion would become too large: the server takes
  * from it what lies on its column, so a run over many stripes is sent whole to
- * every column it touches. The bytes of a run on a column, in order of block and
- * offset, are its pieces; inline data is their concatenation.
+ * every column it touches. The bytes of a run on a column, in order of block
+ * and offset, are its pieces; inline data is their concatenation.
  *
  * Units    bytes. run.mem is passed through.
  * Threads  pure; a cursor or iterator belongs to one thread.

@@ -230,8 +230,8 @@ static int end(struct capstan_request **request_p, uint64_t *bytes_out)
     if (rc == 0)
         *bytes_out = bytes;
     else
-        snprintf(request->session->error, sizeof(request->session->error),
-                 "%s", request->text);
+        snprintf(request->session->error, sizeof(request->session->error), "%s",
+                 request->text);
     free(request->runs);
     free(request);
     *request_p = NULL;

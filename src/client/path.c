@@ -7,9 +7,9 @@
  * each remembered; the last name is left to the caller.
  *
  * Possible failure modes are: a directory of the cache was removed or made anew
- * meanwhile (the answer is "no such entry" through a cached parent: the cache is
- * dropped and the path walked again, once); a parent that is being removed (its
- * entries are frozen: ask again a little later).
+ * meanwhile (the answer is "no such entry" through a cached parent: the cache
+ * is dropped and the path walked again, once); a parent that is being removed
+ * (its entries are frozen: ask again a little later).
  */
 #include "client/path.h"
 

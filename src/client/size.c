@@ -83,8 +83,8 @@ static bool see_record(struct capstan_session *session, struct cli_size *size)
     see_column(size, 0, rep->object_size, rep->object_mtime_ns);
     if (layout_columns(&size->inode.layout) == 1)
         return end(size, 0, NULL);
-    size->columns = mem_calloc(size->inode.layout.width - 1u,
-                               sizeof(*size->columns));
+    size->columns =
+        mem_calloc(size->inode.layout.width - 1u, sizeof(*size->columns));
     if (size->columns == NULL)
         return end(size, -ENOMEM, NULL);
     ask_columns(session, size);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a name stands for now, with the size of a file: a LOOKUP at the owner,
- * which knows its own column, then, of a striped file, an OBJ_STAT to each other
- * column. No size is kept anywhere, so none is ever stale.
+ * which knows its own column, then, of a striped file, an OBJ_STAT to each
+ * other column. No size is kept anywhere, so none is ever stale.
  *
  * Units    bytes, nanoseconds.
  * Threads  the session's owner.

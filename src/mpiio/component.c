@@ -48,12 +48,15 @@ static int register_parameters(void)
 static int open_component(void)
 {
     OBJ_CONSTRUCT(&mca_io_capstan_component.lock, opal_mutex_t);
+    OBJ_CONSTRUCT(&mca_io_capstan_component.pending_lock, opal_mutex_t);
     mca_io_capstan_component.flat_keyval = MPI_KEYVAL_INVALID;
     return OMPI_SUCCESS;
 }
 
 static int close_component(void)
 {
+    face_pending_fini();
+    OBJ_DESTRUCT(&mca_io_capstan_component.pending_lock);
     OBJ_DESTRUCT(&mca_io_capstan_component.lock);
     return OMPI_SUCCESS;
 }

@@ -66,6 +66,7 @@ static void forget_saved(opal_info_t *info)
 {
     opal_info_entry_t *entry, *next;
 
+    OPAL_THREAD_LOCK(info->i_lock);
     OPAL_LIST_FOREACH_SAFE(entry, next, &info->super, opal_info_entry_t)
     {
         if (strncmp(compat_info_key(entry), COMPAT_INFO_SAVED,
@@ -74,6 +75,7 @@ static void forget_saved(opal_info_t *info)
         opal_list_remove_item(&info->super, (opal_list_item_t *)entry);
         OBJ_RELEASE(entry);
     }
+    OPAL_THREAD_UNLOCK(info->i_lock);
 }
 
 /* The hints that are in force; what was left to us as what we chose. */

@@ -474,7 +474,8 @@ void rpc_call_start(struct rpc *rpc, struct rpc_call *call)
     call->text[0] = '\0';
     DL_APPEND(link->calls, call);
     link->has_unsent = true;
-    rpc_timer_at(rpc, call->deadline_ns);
+    rpc_timer_at(rpc, link->state == LINK_IDLE ? clock_now(rpc->config.clock)
+                                               : call->deadline_ns);
     if (link->state == LINK_READY && rpc->unsent == NULL &&
         call->number < link_floor(link) + RPC_WINDOW)
         send_call(link, call);

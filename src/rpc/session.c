@@ -78,7 +78,9 @@ static int make(struct rpc *rpc, uint64_t client, uint64_t peer,
     if (session == NULL)
         return -ENOMEM;
     session->client = client;
-    session->id = rng_mix(rpc->config.boot + ++rpc->next_session);
+    /* Far apart for boots that are neighbours: an id of one process must not
+     * be another client's in the next. */
+    session->id = rng_mix(rng_mix(rpc->config.boot) + ++rpc->next_session);
     session->peer = peer;
     HASH_ADD(by_client, rpc->sessions_by_client, client,
              sizeof(session->client), session);

@@ -124,7 +124,12 @@ static inline unsigned obj_pending(const struct obj_store *store)
     return store->driver->pending(store);
 }
 
-/** A descriptor that becomes readable when something ended, or -1. */
+/**
+ * A descriptor that becomes readable when something ended, or -1.
+ *
+ * io_uring may also interrupt the sleep of the owner thread without a signal:
+ * -EINTR from epoll_wait(2) is a reason to poll like any other.
+ */
 static inline int obj_wait_fd(struct obj_store *store)
 {
     return store->driver->wait_fd(store);

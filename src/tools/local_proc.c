@@ -267,7 +267,7 @@ int local_find_server(char *path)
         "../server",    /* of src/tools there, when nothing is wrapped */
         ".", "../sbin"};
     const char *set = getenv("CAPSTAN_SERVER");
-    char own[PATH_MAX];
+    char own[PATH_MAX], joined[PATH_MAX];
 
     if (set != NULL && *set != '\0') {
         tool_path(path, "%s", set);
@@ -278,8 +278,8 @@ int local_find_server(char *path)
     }
     local_program_directory(own);
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        tool_path(path, "%s/%s/capstan-server", own, places[i]);
-        if (is_program(path))
+        tool_path(joined, "%s/%s/capstan-server", own, places[i]);
+        if (realpath(joined, path) != NULL && is_program(path))
             return 0;
     }
     tool_path(path, "%s/capstan-server", TOOLS_SBINDIR);

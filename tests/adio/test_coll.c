@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The collective engine over ad_posix, under mpirun: test_coll SEED ROUNDS PATH.
+ * The collective engine over ad_posix, under mpirun:
+ *     test_coll SEED ROUNDS PATH
  * Every rank has an alarm: a hang is a failure, not a wait.
  */
 #include "test_coll.h"
@@ -131,8 +132,8 @@ static void test_null_driver_reads_zeros(void)
     file_open(&file);
     file.driver->close(&file, &error);
     file.driver = ad_null();
-    CHECK(file.driver->open(&file, "x", ADIO_READ | ADIO_WRITE, NULL,
-                            &error) == 0);
+    CHECK(file.driver->open(&file, "x", ADIO_READ | ADIO_WRITE, NULL, &error) ==
+          0);
     file.hints.strategy = ADIO_STRATEGY_DIRECT;
     access_init(&access, 5000);
     access_add(&access, (unsigned)test.rank * 5000, 5000, 0, 1, 0, 0);

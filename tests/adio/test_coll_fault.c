@@ -108,8 +108,8 @@ static void make_access(struct access *access, bool is_alike)
     if (is_alike)
         access_add(access, 0, FILE_SIZE, 0, 1, 0, 0);
     else
-        access_add(access, (unsigned)test.rank * 1000, 1000, ranks * 1000,
-                   rows, 0, 1000);
+        access_add(access, (unsigned)test.rank * 1000, 1000, ranks * 1000, rows,
+                   0, 1000);
 }
 
 static void read_all_right(struct adio_file *file, bool is_alike)

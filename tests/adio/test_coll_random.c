@@ -32,12 +32,10 @@ static void tangle(struct access *access, struct rng *own)
     uint64_t length = 1 + rng_below(own, 300);
     uint64_t touching = 1 + rng_below(own, 40);
 
-    access_add(access, at + length, length, 3 * length, 50, 0,
-               (int64_t)length);
+    access_add(access, at + length, length, 3 * length, 50, 0, (int64_t)length);
     access_add(access, at, length, 3 * length, 50, 20000, (int64_t)length);
     access_add(access, at, 0, 7, 50, 0, 0);
-    access_add(access, at + 7, length, length / 2, 30, 40000,
-               (int64_t)length);
+    access_add(access, at + 7, length, length / 2, 30, 40000, (int64_t)length);
     access_add(access, at + 90, length, 0, 2, 60000, (int64_t)length);
     access_add(access, 2 * at, length, length, touching, 70000,
                (int64_t)length);

@@ -149,8 +149,8 @@ typedef int serve_fn(struct fake_target *target, const union proto_req *req,
 static int serve_lookup(struct fake_target *target, const union proto_req *req,
                         union proto_rep *rep)
 {
-    struct fake_name *name = find_bytes(target->fake, req->lookup.parent,
-                                        &req->lookup.text);
+    struct fake_name *name =
+        find_bytes(target->fake, req->lookup.parent, &req->lookup.text);
 
     assert(target->id == placement_owner(req->lookup.parent,
                                          (const char *)req->lookup.text.data,
@@ -256,8 +256,8 @@ static struct fake_name *next_name(struct fake_target *target, uint64_t dir,
     return best;
 }
 
-static int serve_readdir(struct fake_target *target,
-                         const union proto_req *req, union proto_rep *rep)
+static int serve_readdir(struct fake_target *target, const union proto_req *req,
+                         union proto_rep *rep)
 {
     static uint8_t page[PROTO_ENTRIES_MAX];
     char after[NAME_LEN_MAX + 1] = "";
@@ -634,9 +634,8 @@ struct net_sim_config fake_calm(uint64_t seed)
 struct fake *fake_create(unsigned ntargets, const struct net_sim_config *odds)
 {
     struct fake *fake = must(calloc(1, sizeof(*fake)));
-    struct cli_config config = {.net_driver = &net_sim,
-                                .clock = &fake->clock.clock,
-                                .client = 7};
+    struct cli_config config = {
+        .net_driver = &net_sim, .clock = &fake->clock.clock, .client = 7};
     char text[CLUSTER_TEXT_MAX];
 
     assert(ntargets <= FAKE_TARGETS_MAX);

@@ -51,10 +51,10 @@ struct fake {
     uint16_t width;
     struct fake_name names[FAKE_NAMES_MAX];
     uint64_t next_ino;
-    unsigned served[FAKE_OPCODES];  /* requests by opcode */
-    unsigned runs;                  /* seen in reads and writes */
-    unsigned inlined;               /* reads and writes that rode along */
-    uint16_t fail_opcode;           /* the next fail_count of these fail */
+    unsigned served[FAKE_OPCODES]; /* requests by opcode */
+    unsigned runs;                 /* seen in reads and writes */
+    unsigned inlined;              /* reads and writes that rode along */
+    uint16_t fail_opcode;          /* the next fail_count of these fail */
     int fail_rc;
     unsigned fail_count;
     void (*before_read)(struct fake *fake); /* NULL, or called once */

@@ -18,12 +18,12 @@ static struct capstan_file *open_new(struct fake *fake, const char *path)
 {
     struct capstan_file *file = NULL;
 
-    CU_ASSERT_EQUAL_FATAL(
-        capstan_file_open(fake->session, path,
-                          CAPSTAN_OPEN_READ | CAPSTAN_OPEN_WRITE |
-                              CAPSTAN_OPEN_CREATE,
-                          NULL, &file),
-        0);
+    CU_ASSERT_EQUAL_FATAL(capstan_file_open(fake->session, path,
+                                            CAPSTAN_OPEN_READ |
+                                                CAPSTAN_OPEN_WRITE |
+                                                CAPSTAN_OPEN_CREATE,
+                                            NULL, &file),
+                          0);
     return file;
 }
 
@@ -212,8 +212,8 @@ static void test_a_vector_is_one_run_for_each_target(void)
     fake_count_anew(fake);
     CU_ASSERT_EQUAL(capstan_file_readv(file, &run, 1, &done), 0);
     CU_ASSERT_EQUAL(done, sizeof(out));
-    for (i = 0; i < sizeof(out) &&
-                out[i] == in[5 + i / 64 * 1024 + i % 64]; i++)
+    for (i = 0; i < sizeof(out) && out[i] == in[5 + i / 64 * 1024 + i % 64];
+         i++)
         ;
     CU_ASSERT_EQUAL(i, sizeof(out));
     CU_ASSERT_EQUAL(fake->served[PROTO_OP_read], 4);
@@ -243,8 +243,8 @@ static void test_thousands_of_samples_are_one_message_a_target(void)
     CU_ASSERT_EQUAL(capstan_file_readv(file, runs, SAMPLES, &done), 0);
     CU_ASSERT_EQUAL(done, sizeof(out));
     for (unsigned i = 0; i < SAMPLES; i++)
-        is_same &= memcmp(out + (size_t)i * SIZE, in + runs[i].offset, SIZE) ==
-                   0;
+        is_same &=
+            memcmp(out + (size_t)i * SIZE, in + runs[i].offset, SIZE) == 0;
     CU_ASSERT_TRUE(is_same);
     CU_ASSERT_EQUAL(fake->served[PROTO_OP_read], 4);
     finish(fake, &file);
@@ -329,8 +329,8 @@ static void test_truncate_sets_the_size(void)
 {
     struct capstan_file *file;
     struct fake *fake = start(3, &file);
-    static const uint64_t sizes[] = {0, 10, STRIPE, 5 * STRIPE + 3,
-                                     100 * STRIPE, 2 * STRIPE, 1, 0};
+    static const uint64_t sizes[] = {
+        0, 10, STRIPE, 5 * STRIPE + 3, 100 * STRIPE, 2 * STRIPE, 1, 0};
     struct capstan_stat stat;
     uint64_t size;
 
@@ -456,8 +456,8 @@ static void test_requests_overlap_and_end_by_test(void)
                                   .memory = in[i]};
 
         fill(in[i], sizeof(in[i]), i);
-        CU_ASSERT_EQUAL(
-            capstan_file_writev_start(file, &run, 1, &requests[i]), 0);
+        CU_ASSERT_EQUAL(capstan_file_writev_start(file, &run, 1, &requests[i]),
+                        0);
     }
     for (unsigned i = 0; i < 8; i++)
         CU_ASSERT_EQUAL(capstan_request_wait(&requests[i], &bytes), 0);
@@ -575,8 +575,9 @@ static uint64_t model_read(const struct model *model,
         for (uint64_t b = 0; b < runs[i].count; b++)
             for (uint64_t j = 0; j < runs[i].length; j++) {
                 uint64_t at = runs[i].offset + b * runs[i].stride + j;
-                uint8_t byte = ((uint8_t *)runs[i].memory)
-                    [(int64_t)b * runs[i].mem_stride + (int64_t)j];
+                uint8_t byte =
+                    ((uint8_t *)runs[i]
+                         .memory)[(int64_t)b * runs[i].mem_stride + (int64_t)j];
 
                 has_ended |= at >= model->size;
                 below += !has_ended;

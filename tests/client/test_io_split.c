@@ -61,8 +61,8 @@ static void see_columns(void *ctx, uint64_t offset, uint64_t mem,
                         uint64_t length)
 {
     struct columns *columns = ctx;
-    unsigned c = (unsigned)(offset / columns->map->stripe_size %
-                            columns->map->columns);
+    unsigned c =
+        (unsigned)(offset / columns->map->stripe_size % columns->map->columns);
 
     columns->mask |= 1ull << c;
     columns->bytes[c] += length;
@@ -99,16 +99,16 @@ static void see_piece(void *ctx, uint64_t offset, uint64_t mem, uint64_t length)
     const struct split_map *map = &expected->pieces->map;
     uint64_t stripe = offset / map->stripe_size;
     struct split_piece piece;
-    uint64_t object = stripe / map->columns * map->stripe_size +
-                      offset % map->stripe_size;
+    uint64_t object =
+        stripe / map->columns * map->stripe_size + offset % map->stripe_size;
 
     if (stripe % map->columns != expected->column)
         return;
     if (map->columns == 1) /* one column's pieces are whole blocks */
         return;
-    if (!split_piece_next(expected->pieces, &piece) ||
-        piece.offset != offset || piece.mem != mem ||
-        piece.length != length || piece.object_offset != object)
+    if (!split_piece_next(expected->pieces, &piece) || piece.offset != offset ||
+        piece.mem != mem || piece.length != length ||
+        piece.object_offset != object)
         expected->is_wrong = true;
 }
 
@@ -178,8 +178,8 @@ static void check_portion(const struct run *portion, struct walker *walker)
     for (uint64_t i = 0; i < portion->count; i++) {
         CU_ASSERT_TRUE_FATAL(walk(walker, &offset, &mem, &left));
         CU_ASSERT_EQUAL_FATAL(offset, portion->offset + i * portion->stride);
-        CU_ASSERT_EQUAL_FATAL(mem, portion->mem +
-                                       i * (uint64_t)portion->mem_stride);
+        CU_ASSERT_EQUAL_FATAL(mem,
+                              portion->mem + i * (uint64_t)portion->mem_stride);
         CU_ASSERT_TRUE_FATAL(portion->length <= left);
         advance(walker, portion->length);
     }
@@ -202,9 +202,9 @@ static void test_portions_cover_all_in_order(void)
             draw_run(&rng, &runs[i]);
         while (split_next(&map, &cursor, LIMIT, &portion)) {
             CU_ASSERT_TRUE_FATAL(portion.count > 0 && portion.length > 0);
-            CU_ASSERT_TRUE_FATAL(
-                run_bytes(&portion) <=
-                (uint64_t)LIMIT * map.columns + map.stripe_size);
+            CU_ASSERT_TRUE_FATAL(run_bytes(&portion) <=
+                                 (uint64_t)LIMIT * map.columns +
+                                     map.stripe_size);
             check_portion(&portion, &walker);
         }
         CU_ASSERT_FALSE_FATAL(walk(&walker, &offset, &mem, &left));

@@ -133,9 +133,9 @@ static void test_errors_name_the_object_and_the_cause(void)
     CU_ASSERT_EQUAL(capstan_mkdir(session, "/", 0), -EEXIST);
     CU_ASSERT_EQUAL(capstan_rmdir(session, "/"), -EBUSY);
     CU_ASSERT_EQUAL(capstan_unlink(session, "/a"), -EISDIR);
-    CU_ASSERT_EQUAL(capstan_file_open(session, "/a", CAPSTAN_OPEN_READ, NULL,
-                                      &file),
-                    -EISDIR);
+    CU_ASSERT_EQUAL(
+        capstan_file_open(session, "/a", CAPSTAN_OPEN_READ, NULL, &file),
+        -EISDIR);
     CU_ASSERT_EQUAL(capstan_file_open(session, "/f",
                                       CAPSTAN_OPEN_WRITE | CAPSTAN_OPEN_CREATE,
                                       NULL, &file),
@@ -147,9 +147,9 @@ static void test_errors_name_the_object_and_the_cause(void)
                                           CAPSTAN_OPEN_EXCL,
                                       NULL, &file),
                     -EEXIST);
-    CU_ASSERT_EQUAL(capstan_file_open(session, "/f", CAPSTAN_OPEN_CREATE, NULL,
-                                      &file),
-                    -EINVAL);
+    CU_ASSERT_EQUAL(
+        capstan_file_open(session, "/f", CAPSTAN_OPEN_CREATE, NULL, &file),
+        -EINVAL);
     CU_ASSERT_EQUAL(capstan_rmdir(session, "/a/b/c"), 0);
     CU_ASSERT_EQUAL(capstan_stat(session, "/a/b/c", &stat), -ENOENT);
     CU_ASSERT_EQUAL(capstan_unlink(session, "/f"), 0);

@@ -375,7 +375,52 @@ static void test_nonblocking_calls(void)
     OK(MPI_Wait(&requests[0], &statuses[0]));
     MPI_Get_count(&statuses[0], MPI_INT, &count);
     CHECK(count == 2 && back[0] == numbers[0] && back[1] == numbers[1]);
+    OK(MPI_File_iread_at(file, -1, back, 2, MPI_INT, &requests[0]));
+    FAILS(MPI_ERR_ARG, MPI_Wait(&requests[0], &statuses[0]));
     OK(MPI_File_close(&file));
+}
+
+/* Two files, several operations each, waited for in another order by odd
+ * ranks, and other collectives in between. */
+static void test_nonblocking_collectives(void)
+{
+    MPI_File files[2] = {open_file("all0", RDWR_NEW | MPI_MODE_DELETE_ON_CLOSE),
+                         open_file("all1", RDWR_NEW | MPI_MODE_DELETE_ON_CLOSE)};
+    MPI_Request requests[8];
+    MPI_Status status;
+    int numbers[8][100], back[8][100], count, next = (test.rank + 1) % test.size;
+
+    for (int i = 0; i < 8; i++) {
+        for (int k = 0; k < 100; k++)
+            numbers[i][k] = i * 10000 + test.rank * 100 + k;
+        OK(MPI_File_iwrite_at_all(files[i % 2], 400 * (i * test.size + test.rank),
+                                  numbers[i], 100, MPI_INT, &requests[i]));
+    }
+    for (int i = 0; i < 8; i++) {
+        OK(MPI_Wait(&requests[test.rank % 2 == 1 ? 7 - i : i], &status));
+        MPI_Get_count(&status, MPI_INT, &count);
+        CHECK(count == 100);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    for (int i = 0; i < 8; i++) {
+        OK(MPI_File_seek(files[i % 2], 400 * (i * test.size + next),
+                         MPI_SEEK_SET));
+        OK(MPI_File_iread_all(files[i % 2], back[i], 100, MPI_INT,
+                              &requests[i]));
+        if (i == 3 && test.rank % 2 == 0)
+            OK(MPI_Wait(&requests[3], MPI_STATUS_IGNORE));
+        if (i == 3)
+            OK(MPI_File_sync(files[1]));
+    }
+    OK(MPI_Waitall(8, requests, MPI_STATUSES_IGNORE));
+    for (int i = 0; i < 8; i++)
+        for (int k = 0; k < 100; k++)
+            CHECK(back[i][k] == i * 10000 + next * 100 + k);
+    OK(MPI_File_iread_at_all(files[0], test.rank == 0 ? -1 : 0, back[0], 1,
+                             MPI_INT, &requests[0]));
+    FAILS(MPI_ERR_ARG, MPI_Wait(&requests[0], &status));
+    OK(MPI_File_close(&files[1]));
+    OK(MPI_File_close(&files[0]));
 }
 
 static void test_what_is_unsupported_says_so(void)
@@ -396,7 +441,7 @@ static void test_what_is_unsupported_says_so(void)
     FAILS(MPI_ERR_UNSUPPORTED_OPERATION,
           MPI_File_seek_shared(file, 0, MPI_SEEK_SET));
     FAILS(MPI_ERR_UNSUPPORTED_OPERATION,
-          MPI_File_iread_all(file, &number, 1, MPI_INT, &request));
+          MPI_File_iread_shared(file, &number, 1, MPI_INT, &request));
     OK(MPI_File_close(&file));
 }
 
@@ -415,6 +460,7 @@ int main(int argc, char **argv)
     test_infos_tell_what_is_in_force();
     test_split_collectives();
     test_nonblocking_calls();
+    test_nonblocking_collectives();
     test_what_is_unsupported_says_so();
     MPI_Finalize();
     return 0;

@@ -9,7 +9,7 @@
 void model_init(struct model *model)
 {
     memset(model, 0, sizeof(*model));
-    strcpy(model->nodes[0].path, "/");
+    model->nodes[0].path[0] = '/';
     model->nodes[0].is_dir = true;
 }
 

@@ -64,12 +64,13 @@ static int killer_turn(void *ctx)
 {
     struct sim_cluster *sim = ctx;
 
-    if (sim->config.kill_permille == 0 || sim->clock.now_ns < sim->next_kill_ns)
+    if (sim->config.kill_ms == 0 || sim->clock.now_ns < sim->next_kill_ns)
         return 0;
-    sim->next_kill_ns =
-        sim->clock.now_ns + rng_below(&sim->rng, 2000) * NS_PER_US;
-    if (rng_below(&sim->rng, 1000) < sim->config.kill_permille)
+    if (sim->next_kill_ns != 0)
         sim_kill(sim, (unsigned)rng_below(&sim->rng, sim->config.ntargets));
+    sim->next_kill_ns = sim->clock.now_ns +
+                        rng_below(&sim->rng, 2 * sim->config.kill_ms) *
+                            NS_PER_MS;
     return 0;
 }
 

@@ -5,7 +5,9 @@
  * repeated and reordered; servers are killed at random and come back. Every
  * operation must end as if nothing had happened.
  *
- *     test_cluster [SEED [COUNT]]    seeds SEED .. SEED + COUNT - 1
+ *     test_cluster [SEED [COUNT [v]]]    seeds SEED .. SEED + COUNT - 1
+ *
+ * With a third argument every step is printed.
  */
 #include "sim/model.h"
 #include "sim/sim_cluster.h"
@@ -22,7 +24,9 @@ struct player {
     struct model model;
     struct rng rng;
     uint64_t seed;
+    unsigned long kills; /* all seeds */
     unsigned step;
+    bool is_verbose;
     const char *what;
     char path[64];
     uint8_t buffer[MODEL_SIZE_MAX];
@@ -346,13 +350,17 @@ static void play(struct player *p, uint64_t seed)
         config.reorder_percent = (unsigned)rng_below(&p->rng, 20);
     }
     if (rng_chance(&p->rng, 50))
-        config.kill_permille = 1 + (unsigned)rng_below(&p->rng, 20);
+        config.kill_ms = 100 + (unsigned)rng_below(&p->rng, 5000);
     sim_init(&p->sim, &config);
     model_init(&p->model);
     for (p->step = 0; p->step < STEPS; p->step++) {
         any_path(p);
         plays[rng_below(&p->rng, sizeof(plays) / sizeof(plays[0]))](p);
+        if (p->is_verbose)
+            printf("%u at %.6f s: %s %s\n", p->step,
+                   (double)p->sim.clock.now_ns / NS_PER_SEC, p->what, p->path);
     }
+    p->kills += p->sim.kills;
     model_fini(&p->model);
     sim_fini(&p->sim);
 }
@@ -365,11 +373,12 @@ int main(int argc, char **argv)
 
     if (p == NULL)
         return 1;
+    p->is_verbose = argc > 3;
     printf("seeds %llu .. %llu\n", (unsigned long long)first,
            (unsigned long long)(first + count - 1));
     for (uint64_t seed = first; seed < first + count; seed++)
         play(p, seed);
-    printf("all as the model says\n");
+    printf("all as the model says, through %lu kills\n", p->kills);
     free(p);
     return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/copy.c"
 
-#include "../base/unit.h"
+#include "tests/base/unit.h"
 
 #include <limits.h>
 #include <stdarg.h>

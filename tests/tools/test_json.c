@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/json.c"
 
-#include "../base/unit.h"
+#include "tests/base/unit.h"
 
 #include <string.h>
 

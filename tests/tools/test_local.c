@@ -5,7 +5,7 @@
 
 #include "rpc/cluster.h"
 
-#include "../base/unit.h"
+#include "tests/base/unit.h"
 
 #include <stdarg.h>
 

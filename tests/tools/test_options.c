@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/options.c"
 
-#include "../base/unit.h"
+#include "tests/base/unit.h"
 
 #include <stdarg.h>
 

@@ -1,0 +1,706 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Whole targets, spoken to by bare calls: data against an image in memory,
+ * requests that lie, devices that fail, callers that vanish, directories that
+ * are removed while targets die.
+ */
+#include "base/unit.h"
+
+#include "base/err.h"
+#include "base/placement.h"
+#include "base/rng.h"
+#include "server/kit.h"
+
+#include <string.h>
+
+#define INO 0x1000000000042ull
+#define STRIPE 4096u
+#define IMAGE (1u << 20)
+
+static struct kit kit;
+static uint8_t encoded[PROTO_RUNS_MAX];
+static uint8_t image[IMAGE];
+
+static struct proto_bytes encode(const struct run *runs, size_t nruns)
+{
+    struct proto_runs state = {0};
+    uint8_t *at = encoded;
+    size_t i;
+
+    for (i = 0; i < nruns; i++)
+        CU_ASSERT_EQUAL_FATAL(proto_run_encode(&state, &runs[i], &at,
+                                               encoded + sizeof(encoded)), 0);
+    return (struct proto_bytes){encoded, (uint32_t)(at - encoded)};
+}
+
+static struct proto_req_read read_req(uint16_t columns, uint16_t column)
+{
+    return (struct proto_req_read){
+        .ino = INO,
+        .stripe_size = STRIPE,
+        .columns = columns,
+        .column = column,
+        .key = kit.remote.key,
+        .addr = kit.remote.addr,
+        .span = KIT_MEMORY,
+    };
+}
+
+static struct proto_req_write write_req(uint16_t columns, uint16_t column)
+{
+    return (struct proto_req_write){
+        .ino = INO,
+        .stripe_size = STRIPE,
+        .columns = columns,
+        .column = column,
+        .key = kit.remote.key,
+        .addr = kit.remote.addr,
+        .span = KIT_MEMORY,
+    };
+}
+
+/* Every column's target does its part of runs. @return bytes in all. */
+static uint64_t read_all(const struct run *runs, size_t nruns)
+{
+    struct proto_req_read req;
+    uint64_t bytes = 0;
+    uint16_t column;
+
+    for (column = 0; column < KIT_TARGETS; column++) {
+        req = read_req(KIT_TARGETS, column);
+        req.runs = encode(runs, nruns);
+        CU_ASSERT_EQUAL_FATAL(
+            kit_call(&kit, column + 1, PROTO_OP_read, &req), 0);
+        bytes += kit.rep.read.bytes;
+    }
+    return bytes;
+}
+
+static uint64_t write_all(const struct run *runs, size_t nruns)
+{
+    struct proto_req_write req;
+    uint64_t bytes = 0;
+    uint16_t column;
+
+    for (column = 0; column < KIT_TARGETS; column++) {
+        req = write_req(KIT_TARGETS, column);
+        req.runs = encode(runs, nruns);
+        CU_ASSERT_EQUAL_FATAL(
+            kit_call(&kit, column + 1, PROTO_OP_write, &req), 0);
+        bytes += kit.rep.write.bytes;
+    }
+    return bytes;
+}
+
+static void fill(struct rng *rng, uint8_t *at, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < len; i++)
+        at[i] = (uint8_t)rng_next(rng);
+}
+
+static uint64_t object_size(uint16_t target)
+{
+    struct proto_req_obj_stat req = {INO};
+
+    CU_ASSERT_EQUAL_FATAL(kit_call(&kit, target, PROTO_OP_obj_stat, &req), 0);
+    return kit.rep.obj_stat.size;
+}
+
+/* The image goes out whole; afterwards it is what the file holds. */
+static void write_image(struct rng *rng)
+{
+    struct run whole = {.length = IMAGE, .count = 1};
+
+    fill(rng, image, IMAGE);
+    memcpy(kit.memory, image, IMAGE);
+    CU_ASSERT_EQUAL_FATAL(write_all(&whole, 1), IMAGE);
+}
+
+/* Disjoint in memory, so that the order of blocks does not matter. */
+static size_t random_runs(struct rng *rng, struct run *runs, size_t most)
+{
+    size_t i, n = 1 + rng_below(rng, most);
+    uint64_t mem = 0;
+
+    for (i = 0; i < n; i++) {
+        runs[i] = (struct run){
+            .length = 1 + rng_below(rng, rng_chance(rng, 50) ? 100 : 9000),
+            .count = 1 + rng_below(rng, 30),
+            .mem = mem + rng_below(rng, 100),
+        };
+        runs[i].stride = runs[i].length + rng_below(rng, 20000);
+        runs[i].mem_stride = (int64_t)(runs[i].length + rng_below(rng, 50));
+        runs[i].offset = rng_below(rng, IMAGE / 2);
+        mem = runs[i].mem +
+              runs[i].count * (uint64_t)runs[i].mem_stride;
+    }
+    return n;
+}
+
+static void test_runs_read_what_the_file_holds(void)
+{
+    static uint8_t expected[KIT_MEMORY];
+    struct run runs[40], *run;
+    struct rng rng;
+    uint64_t at, block, bytes;
+    size_t i, n;
+    int round;
+
+    rng_init(&rng, unit_seed());
+    kit_init(&kit);
+    write_image(&rng);
+    for (round = 0; round < 40; round++) {
+        n = random_runs(&rng, runs, 40);
+        memset(kit.memory, 0xee, KIT_MEMORY);
+        memset(expected, 0xee, KIT_MEMORY);
+        for (i = 0, bytes = 0; i < n; i++)
+            for (block = 0, run = &runs[i]; block < run->count; block++) {
+                at = run->offset + block * run->stride;
+                if (at >= IMAGE)
+                    continue;
+                at = at + run->length > IMAGE ? IMAGE - at : run->length;
+                memcpy(expected + run->mem +
+                           block * (uint64_t)run->mem_stride,
+                       image + run->offset + block * run->stride, at);
+                bytes += at;
+            }
+        CU_ASSERT_EQUAL_FATAL(read_all(runs, n), bytes);
+        CU_ASSERT_EQUAL_FATAL(memcmp(kit.memory, expected, KIT_MEMORY), 0);
+    }
+    kit_fini(&kit);
+}
+
+static void test_runs_write_only_what_they_name(void)
+{
+    struct run whole = {.length = IMAGE, .count = 1};
+    struct run run;
+    struct rng rng;
+    uint64_t block;
+    int round;
+
+    rng_init(&rng, unit_seed());
+    kit_init(&kit);
+    write_image(&rng);
+    for (round = 0; round < 30; round++) {
+        run = (struct run){
+            .offset = rng_below(&rng, 5000),
+            .length = 1 + rng_below(&rng, 6000),
+            .count = 1 + rng_below(&rng, 60),
+            .mem = rng_below(&rng, 1000),
+        };
+        run.stride = run.length + rng_below(&rng, 6000);
+        run.mem_stride = (int64_t)(run.length + rng_below(&rng, 10));
+        fill(&rng, kit.memory, run.mem + 60 * 6100);
+        for (block = 0; block < run.count; block++)
+            memcpy(image + run.offset + block * run.stride,
+                   kit.memory + run.mem + block * (uint64_t)run.mem_stride,
+                   run.length);
+        CU_ASSERT_EQUAL_FATAL(write_all(&run, 1), run_bytes(&run));
+        CU_ASSERT_EQUAL_FATAL(read_all(&whole, 1), IMAGE);
+        CU_ASSERT_EQUAL_FATAL(memcmp(kit.memory, image, IMAGE), 0);
+    }
+    kit_fini(&kit);
+}
+
+static void test_inline_data_goes_both_ways(void)
+{
+    struct proto_req_write out = write_req(KIT_TARGETS, 1);
+    struct proto_req_read in = read_req(KIT_TARGETS, 1);
+    struct run all = {.offset = STRIPE, .length = 2, .stride = 4,
+                      .count = 1000};
+    uint8_t data[2000];
+    struct rng rng;
+
+    rng_init(&rng, unit_seed());
+    kit_init(&kit);
+    fill(&rng, data, sizeof(data));
+    out.data = (struct proto_bytes){data, sizeof(data)};
+    out.runs = encode(&all, 1);
+    CU_ASSERT_EQUAL(kit_call(&kit, 2, PROTO_OP_write, &out), 0);
+    CU_ASSERT_EQUAL(kit.rep.write.bytes, sizeof(data));
+    in.is_inline = 1;
+    CU_ASSERT_EQUAL(kit_call(&kit, 2, PROTO_OP_read, &in), 0);
+    CU_ASSERT_EQUAL(kit.rep.read.data.len, 0); /* no runs */
+    in.runs = encode(&all, 1);
+    CU_ASSERT_EQUAL(kit_call(&kit, 2, PROTO_OP_read, &in), 0);
+    CU_ASSERT_EQUAL(kit.rep.read.bytes, sizeof(data));
+    CU_ASSERT_EQUAL(kit.rep.read.object_size, 999 * 4 + 2);
+    CU_ASSERT_EQUAL_FATAL(kit.rep.read.data.len, sizeof(data));
+    CU_ASSERT_EQUAL(memcmp(kit.rep.read.data.data, data, sizeof(data)), 0);
+    kit_fini(&kit);
+}
+
+static void test_inline_that_does_not_fit_is_refused(void)
+{
+    struct proto_req_write out = write_req(1, 0);
+    struct proto_req_read in = read_req(1, 0);
+    struct run run = {.length = 101, .count = 1};
+    uint8_t data[100] = {0};
+
+    kit_init(&kit);
+    out.data = (struct proto_bytes){data, sizeof(data)};
+    out.runs = encode(&run, 1);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_write, &out), -EINVAL);
+    run.length = 99;
+    out.runs = encode(&run, 1);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_write, &out), -EINVAL);
+    CU_ASSERT_EQUAL(object_size(1), 0);
+    run.length = 100000;
+    out.data.len = 0;
+    out.runs = encode(&run, 1);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_write, &out), 0);
+    in.runs = encode(&run, 1);
+    in.is_inline = 1;
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_read, &in), -EINVAL);
+    kit_fini(&kit);
+}
+
+static void test_requests_that_lie_are_refused(void)
+{
+    struct proto_req_write out = write_req(1, 0);
+    struct proto_req_read in = read_req(1, 0);
+    struct run run = {.length = 100, .count = 1, .mem = KIT_MEMORY - 99};
+    static const uint8_t garbage[] = {0xff, 0xff};
+
+    kit_init(&kit);
+    out.runs = encode(&run, 1);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_write, &out), -EINVAL);
+    CU_ASSERT(strlen(kit.text) > 0);
+    CU_ASSERT_EQUAL(object_size(1), 0);
+    run.mem = 0;
+    out = write_req(1, 0);
+    out.addr = UINT64_MAX - 10;
+    out.runs = encode(&run, 1);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_write, &out), -EINVAL);
+    out = write_req(1, 0);
+    out.key ^= 0x5555;
+    out.runs = encode(&run, 1);
+    CU_ASSERT_NOT_EQUAL(kit_call(&kit, 1, PROTO_OP_write, &out), 0);
+    CU_ASSERT_EQUAL(object_size(1), 0);
+    in = read_req(0, 0);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_read, &in), -EINVAL);
+    in = read_req(3, 3);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_read, &in), -EINVAL);
+    out = write_req(1, 0);
+    out.runs = (struct proto_bytes){garbage, sizeof(garbage)};
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_write, &out), -ERR_PROTOCOL);
+    CU_ASSERT(srv_target_is_idle(kit.servers[0].target));
+    kit_fini(&kit);
+}
+
+static void test_a_huge_run_ends_at_the_objects_end(void)
+{
+    struct run run = {.length = 7 << 20, .count = 1};
+    struct rng rng;
+
+    rng_init(&rng, unit_seed());
+    kit_init(&kit);
+    write_image(&rng);
+    memset(kit.memory, 0, KIT_MEMORY);
+    CU_ASSERT_EQUAL(read_all(&run, 1), IMAGE);
+    CU_ASSERT_EQUAL(memcmp(kit.memory, image, IMAGE), 0);
+    CU_ASSERT_EQUAL(kit.memory[IMAGE], 0);
+    kit_fini(&kit);
+}
+
+static void test_a_vector_of_samples_is_packed(void)
+{
+    struct run run = {.length = 512, .stride = 1024, .count = 512,
+                      .mem_stride = 512};
+    struct proto_req_read req;
+    struct rng rng;
+    uint64_t writes;
+
+    rng_init(&rng, unit_seed());
+    kit_init(&kit);
+    write_image(&rng);
+    writes = kit_counter(&kit, 0, COUNTER_rma_writes);
+    req = read_req(KIT_TARGETS, 0);
+    req.runs = encode(&run, 1);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_read, &req), 0);
+    CU_ASSERT_EQUAL(kit.rep.read.bytes, 43 * 4 * 512);
+    /* Four samples a stripe are neighbours in memory: a move a stripe. */
+    CU_ASSERT(kit_counter(&kit, 0, COUNTER_rma_writes) - writes <= 46);
+    kit_fini(&kit);
+}
+
+static void test_a_device_error_reaches_its_caller_only(void)
+{
+    struct proto_req_write req = write_req(1, 0);
+    struct run run = {.length = 300000, .count = 1};
+
+    kit_init(&kit);
+    req.runs = encode(&run, 1);
+    obj_mem_disk_fault(kit.servers[0].disk, 2, ENOSPC);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_write, &req), -ENOSPC);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_write, &req), 0);
+    CU_ASSERT_EQUAL(kit_counter(&kit, 0, COUNTER_errors), 1);
+    kit_fini(&kit);
+}
+
+static void test_a_caller_that_vanishes_leaves_nothing(void)
+{
+    struct proto_req_read req = read_req(1, 0);
+    struct run run = {.length = 1 << 20, .count = 1};
+    struct rpc_call calls[8];
+    struct rng rng;
+    unsigned i;
+
+    rng_init(&rng, unit_seed());
+    for (i = 1; i < 60; i += 3) { /* gone at every stage */
+        kit_init(&kit);
+        write_image(&rng);
+        req.key = kit.remote.key;
+        req.addr = kit.remote.addr;
+        req.runs = encode(&run, 1);
+        for (unsigned c = 0; c < 8; c++)
+            kit_call_start(&kit, &calls[c], 1, PROTO_OP_read, &req);
+        kit_run(&kit, i * 10 * NS_PER_US);
+        net_sim_crash(kit.fabric, kit.net);
+        while (!srv_target_is_idle(kit.servers[0].target) &&
+               kit.clock.now_ns < 100 * NS_PER_SEC)
+            net_sim_step(kit.fabric, kit.clock.now_ns + NS_PER_MS);
+        CU_ASSERT(srv_target_is_idle(kit.servers[0].target));
+        kit_fini(&kit);
+    }
+}
+
+static void test_growing_never_cuts(void)
+{
+    struct proto_req_obj_truncate grow = {INO, 5000, 1};
+    struct proto_req_obj_truncate cut = {INO, 100, 0};
+    struct proto_req_write req = write_req(1, 0);
+    struct run run = {.length = 400000, .count = 1};
+    struct rpc_call write;
+
+    kit_init(&kit);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &grow), 0);
+    CU_ASSERT_EQUAL(object_size(1), 5000);
+    req.runs = encode(&run, 1);
+    kit_call_start(&kit, &write, 1, PROTO_OP_write, &req);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &grow), 0);
+    kit_run(&kit, NS_PER_SEC);
+    CU_ASSERT_EQUAL(object_size(1), 400000);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &cut), 0);
+    CU_ASSERT_EQUAL(object_size(1), 100);
+    kit_fini(&kit);
+}
+
+/*
+ * Names.
+ */
+
+static uint16_t owner_of(uint64_t parent, const char *text)
+{
+    return placement_owner(parent, text, strlen(text),
+                           kit.cluster->target_ids, kit.cluster->ntargets);
+}
+
+static struct proto_bytes bytes_of(const char *text)
+{
+    return (struct proto_bytes){(const uint8_t *)text,
+                                (uint32_t)strlen(text)};
+}
+
+static int create(uint64_t parent, const char *text, bool is_exclusive)
+{
+    struct proto_req_create req = {
+        .parent = parent,
+        .text = bytes_of(text),
+        .mode = 0644,
+        .is_exclusive = is_exclusive,
+    };
+
+    return kit_call(&kit, owner_of(parent, text), PROTO_OP_create, &req);
+}
+
+static int lookup(uint64_t parent, const char *text)
+{
+    struct proto_req_lookup req = {parent, bytes_of(text)};
+
+    return kit_call(&kit, owner_of(parent, text), PROTO_OP_lookup, &req);
+}
+
+/* @return the directory's number. */
+static uint64_t mkdir_of(const char *text)
+{
+    struct proto_req_mkdir req = {INO_ROOT, bytes_of(text), 0755, 0, 0};
+
+    CU_ASSERT_EQUAL_FATAL(kit_call(&kit, owner_of(INO_ROOT, text),
+                                   PROTO_OP_mkdir, &req), 0);
+    return kit.rep.mkdir.inode.ino;
+}
+
+static int rmdir_of(const char *text)
+{
+    struct proto_req_rmdir req = {INO_ROOT, bytes_of(text)};
+
+    return kit_call(&kit, owner_of(INO_ROOT, text), PROTO_OP_rmdir, &req);
+}
+
+static int unlink_of(const char *text)
+{
+    struct proto_req_unlink req = {INO_ROOT, bytes_of(text)};
+
+    return kit_call(&kit, owner_of(INO_ROOT, text), PROTO_OP_unlink, &req);
+}
+
+static void test_create_chooses_a_layout(void)
+{
+    struct layout *layout = &kit.rep.create.inode.layout;
+    uint16_t owner;
+    unsigned i;
+
+    kit_init(&kit);
+    CU_ASSERT_EQUAL_FATAL(create(INO_ROOT, "a", true), 0);
+    owner = owner_of(INO_ROOT, "a");
+    CU_ASSERT_EQUAL(kit.rep.create.is_new, 1);
+    CU_ASSERT_EQUAL(layout->stripe_size, STRIPE);
+    CU_ASSERT_EQUAL(layout->width, KIT_TARGETS);
+    CU_ASSERT_FALSE(layout->is_striped);
+    for (i = 0; i < KIT_TARGETS; i++)
+        CU_ASSERT_EQUAL(layout->targets[i], (owner - 1 + i) % KIT_TARGETS + 1);
+    CU_ASSERT_EQUAL(ino_target(kit.rep.create.inode.ino), owner);
+    CU_ASSERT_EQUAL(create(INO_ROOT, "a", true), -EEXIST);
+    CU_ASSERT_EQUAL(create(INO_ROOT, "a", false), 0);
+    CU_ASSERT_EQUAL(kit.rep.create.is_new, 0);
+    CU_ASSERT_EQUAL(create(INO_ROOT, "a/b", false), -EINVAL);
+    kit_fini(&kit);
+}
+
+static void test_names_of_others_are_stale_here(void)
+{
+    struct proto_req_lookup req = {INO_ROOT, bytes_of("a")};
+    uint16_t other;
+
+    kit_init(&kit);
+    other = (uint16_t)(owner_of(INO_ROOT, "a") % KIT_TARGETS + 1);
+    CU_ASSERT_EQUAL(kit_call(&kit, other, PROTO_OP_lookup, &req), -ESTALE);
+    CU_ASSERT_EQUAL(lookup(INO_ROOT, "a"), -ENOENT);
+    kit_fini(&kit);
+}
+
+static void test_lookup_and_readdir_tell_sizes(void)
+{
+    struct proto_req_readdir req = {.dir = INO_ROOT};
+    struct proto_req_obj_truncate size = {.size = 0};
+    const uint8_t *at;
+    struct proto_entry entry;
+    char text[16];
+    unsigned i, n = 0;
+    uint16_t target;
+
+    kit_init(&kit);
+    for (i = 0; i < 100; i++) {
+        snprintf(text, sizeof(text), "file%u", i);
+        CU_ASSERT_EQUAL_FATAL(create(INO_ROOT, text, true), 0);
+        size.ino = kit.rep.create.inode.ino;
+        size.size = 100 + i;
+        CU_ASSERT_EQUAL_FATAL(kit_call(&kit, owner_of(INO_ROOT, text),
+                                       PROTO_OP_obj_truncate, &size), 0);
+    }
+    CU_ASSERT_EQUAL(lookup(INO_ROOT, "file7"), 0);
+    CU_ASSERT_EQUAL(kit.rep.lookup.object_size, 107);
+    for (target = 1; target <= KIT_TARGETS; target++) {
+        CU_ASSERT_EQUAL_FATAL(
+            kit_call(&kit, target, PROTO_OP_readdir, &req), 0);
+        CU_ASSERT_EQUAL(kit.rep.readdir.is_end, 1);
+        at = kit.rep.readdir.entries.data;
+        while (proto_entry_decode(&at, kit.rep.readdir.entries.data +
+                                           kit.rep.readdir.entries.len,
+                                  &entry) == 0) {
+            snprintf(text, sizeof(text), "%.*s", (int)entry.text.len,
+                     (const char *)entry.text.data);
+            CU_ASSERT_EQUAL(entry.object_size,
+                            100 + strtoull(text + 4, NULL, 10));
+            n++;
+        }
+    }
+    CU_ASSERT_EQUAL(n, 100);
+    kit_fini(&kit);
+}
+
+static void test_set_striped_is_said_once_and_for_all(void)
+{
+    struct proto_req_set_striped req = {INO_ROOT, bytes_of("a"), 0};
+    uint16_t owner;
+
+    kit_init(&kit);
+    CU_ASSERT_EQUAL_FATAL(create(INO_ROOT, "a", true), 0);
+    owner = owner_of(INO_ROOT, "a");
+    CU_ASSERT_EQUAL(kit_call(&kit, owner, PROTO_OP_set_striped, &req),
+                    -ESTALE);
+    req.ino = kit.rep.create.inode.ino;
+    CU_ASSERT_EQUAL(kit_call(&kit, owner, PROTO_OP_set_striped, &req), 0);
+    CU_ASSERT_EQUAL(kit_call(&kit, owner, PROTO_OP_set_striped, &req), 0);
+    kit_kill(&kit, owner - 1u);
+    kv_mem_disk_power_loss(kit.servers[owner - 1].names, 3);
+    kit_start(&kit, owner - 1u);
+    CU_ASSERT_EQUAL_FATAL(lookup(INO_ROOT, "a"), 0);
+    CU_ASSERT_TRUE(kit.rep.lookup.inode.layout.is_striped);
+    kit_fini(&kit);
+}
+
+static void test_rmdir_takes_an_empty_directory_only(void)
+{
+    uint64_t dir;
+
+    kit_init(&kit);
+    dir = mkdir_of("d");
+    CU_ASSERT_EQUAL(create(dir, "x", true), 0);
+    CU_ASSERT_EQUAL(rmdir_of("d"), -ENOTEMPTY);
+    CU_ASSERT_EQUAL(create(dir, "y", true), 0); /* thawed everywhere */
+    CU_ASSERT_EQUAL(create(dir, "z", true), 0);
+    CU_ASSERT_EQUAL(lookup(INO_ROOT, "d"), 0);
+    dir = mkdir_of("e");
+    CU_ASSERT_EQUAL(rmdir_of("e"), 0);
+    CU_ASSERT_EQUAL(kit.rep.rmdir.ino, dir);
+    CU_ASSERT_EQUAL(lookup(INO_ROOT, "e"), -ENOENT);
+    CU_ASSERT_NOT_EQUAL(create(dir, "x", true), 0);
+    CU_ASSERT_EQUAL(rmdir_of("e"), -ENOENT);
+    kit_fini(&kit);
+}
+
+static void test_rmdir_is_undone_when_a_target_is_dead(void)
+{
+    unsigned dead, i;
+    uint64_t dir;
+    char text[8];
+
+    kit_init(&kit);
+    dir = mkdir_of("d");
+    dead = owner_of(INO_ROOT, "d") % KIT_TARGETS;
+    kit_kill(&kit, dead);
+    CU_ASSERT_EQUAL(rmdir_of("d"), -ETIMEDOUT);
+    kit_start(&kit, dead);
+    kit_run(&kit, 20 * NS_PER_SEC);
+    for (i = 0; i < 12; i++) {
+        snprintf(text, sizeof(text), "f%u", i);
+        CU_ASSERT_EQUAL(create(dir, text, true), 0);
+    }
+    CU_ASSERT_EQUAL(rmdir_of("d"), -ENOTEMPTY);
+    kit_fini(&kit);
+}
+
+static void test_rmdir_is_undone_when_its_owner_restarts(void)
+{
+    struct proto_req_rmdir req = {INO_ROOT, bytes_of("d")};
+    struct rpc_call call;
+    unsigned owner, dead, i;
+    uint64_t dir;
+    char text[8];
+
+    kit_init(&kit);
+    dir = mkdir_of("d");
+    owner = owner_of(INO_ROOT, "d") - 1u;
+    dead = (owner + 1) % KIT_TARGETS;
+    kit_kill(&kit, dead);
+    kit_call_start(&kit, &call, (uint16_t)(owner + 1), PROTO_OP_rmdir, &req);
+    kit_run(&kit, NS_PER_SEC); /* the third is frozen by now */
+    rpc_call_cancel(kit.rpc, &call);
+    kit_kill(&kit, owner);
+    kit_start(&kit, dead);
+    kit_start(&kit, owner);
+    kit_run(&kit, 15 * NS_PER_SEC);
+    for (i = 0; i < 12; i++) {
+        snprintf(text, sizeof(text), "f%u", i);
+        CU_ASSERT_EQUAL(create(dir, text, true), 0);
+    }
+    kit_fini(&kit);
+}
+
+static uint64_t size_on(uint16_t target, uint64_t ino)
+{
+    struct proto_req_obj_stat req = {ino};
+
+    CU_ASSERT_EQUAL_FATAL(kit_call(&kit, target, PROTO_OP_obj_stat, &req), 0);
+    return kit.rep.obj_stat.size;
+}
+
+static void test_objects_of_removed_files_go_in_the_end(void)
+{
+    struct proto_req_obj_truncate size = {.size = 1000};
+    uint16_t target;
+    unsigned owner, dead;
+
+    kit_init(&kit);
+    CU_ASSERT_EQUAL_FATAL(create(INO_ROOT, "a", true), 0);
+    size.ino = kit.rep.create.inode.ino;
+    for (target = 1; target <= KIT_TARGETS; target++)
+        CU_ASSERT_EQUAL_FATAL(
+            kit_call(&kit, target, PROTO_OP_obj_truncate, &size), 0);
+    owner = owner_of(INO_ROOT, "a") - 1u;
+    dead = (owner + 1) % KIT_TARGETS;
+    kit_kill(&kit, dead);
+    CU_ASSERT_EQUAL(unlink_of("a"), 0);
+    CU_ASSERT_EQUAL(unlink_of("a"), -ENOENT);
+    kit_run(&kit, 8 * NS_PER_SEC);
+    CU_ASSERT_EQUAL(kit_counter(&kit, owner, COUNTER_orphans), 1);
+    kit_kill(&kit, owner);
+    kit_start(&kit, owner);
+    kit_start(&kit, dead);
+    kit_run(&kit, 15 * NS_PER_SEC);
+    for (target = 1; target <= KIT_TARGETS; target++)
+        CU_ASSERT_EQUAL(size_on(target, size.ino), 0);
+    CU_ASSERT_EQUAL(kit_counter(&kit, owner, COUNTER_orphans), 0);
+    kit_fini(&kit);
+}
+
+static void test_stats_come_in_the_order_of_the_table(void)
+{
+    struct proto_req_stats req = {0};
+    const uint8_t *at;
+    uint64_t total = 0;
+    unsigned i;
+
+    kit_init(&kit);
+    CU_ASSERT_EQUAL_FATAL(kit_call(&kit, 2, PROTO_OP_stats, &req), 0);
+    CU_ASSERT_EQUAL_FATAL(kit.rep.stats.counters.len, COUNTER_COUNT * 8);
+    at = kit.rep.stats.counters.data + COUNTER_space_total * 8;
+    for (i = 0; i < 8; i++)
+        total |= (uint64_t)at[i] << (8 * i);
+    CU_ASSERT_EQUAL(total, 64u << 20);
+    kit_fini(&kit);
+}
+
+static void test_a_draining_target_takes_nothing_new(void)
+{
+    struct proto_req_ping req = {0};
+
+    kit_init(&kit);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_ping, &req), 0);
+    srv_target_drain(kit.servers[0].target);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_ping, &req), -ETIMEDOUT);
+    CU_ASSERT(srv_target_is_idle(kit.servers[0].target));
+    kit_fini(&kit);
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        UNIT_TEST(test_runs_read_what_the_file_holds),
+        UNIT_TEST(test_runs_write_only_what_they_name),
+        UNIT_TEST(test_inline_data_goes_both_ways),
+        UNIT_TEST(test_inline_that_does_not_fit_is_refused),
+        UNIT_TEST(test_requests_that_lie_are_refused),
+        UNIT_TEST(test_a_huge_run_ends_at_the_objects_end),
+        UNIT_TEST(test_a_vector_of_samples_is_packed),
+        UNIT_TEST(test_a_device_error_reaches_its_caller_only),
+        UNIT_TEST(test_a_caller_that_vanishes_leaves_nothing),
+        UNIT_TEST(test_growing_never_cuts),
+        UNIT_TEST(test_create_chooses_a_layout),
+        UNIT_TEST(test_names_of_others_are_stale_here),
+        UNIT_TEST(test_lookup_and_readdir_tell_sizes),
+        UNIT_TEST(test_set_striped_is_said_once_and_for_all),
+        UNIT_TEST(test_rmdir_takes_an_empty_directory_only),
+        UNIT_TEST(test_rmdir_is_undone_when_a_target_is_dead),
+        UNIT_TEST(test_rmdir_is_undone_when_its_owner_restarts),
+        UNIT_TEST(test_objects_of_removed_files_go_in_the_end),
+        UNIT_TEST(test_stats_come_in_the_order_of_the_table),
+        UNIT_TEST(test_a_draining_target_takes_nothing_new),
+    };
+
+    return UNIT_MAIN("target", tests);
+}
