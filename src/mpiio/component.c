@@ -19,10 +19,10 @@
 
 static void register_number(const char *name, const char *prose, int *value)
 {
-    mca_base_component_var_register(
-        &mca_io_capstan_component.super.io_version, name, prose,
-        MCA_BASE_VAR_TYPE_INT, NULL, 0, 0, OPAL_INFO_LVL_9,
-        MCA_BASE_VAR_SCOPE_READONLY, value);
+    mca_base_component_var_register(&mca_io_capstan_component.super.io_version,
+                                    name, prose, MCA_BASE_VAR_TYPE_INT, NULL, 0,
+                                    0, OPAL_INFO_LVL_9,
+                                    MCA_BASE_VAR_SCOPE_READONLY, value);
 }
 
 static int register_parameters(void)
@@ -48,12 +48,15 @@ static int register_parameters(void)
 static int open_component(void)
 {
     OBJ_CONSTRUCT(&mca_io_capstan_component.lock, opal_mutex_t);
+    OBJ_CONSTRUCT(&mca_io_capstan_component.pending_lock, opal_mutex_t);
     mca_io_capstan_component.flat_keyval = MPI_KEYVAL_INVALID;
     return OMPI_SUCCESS;
 }
 
 static int close_component(void)
 {
+    face_pending_fini();
+    OBJ_DESTRUCT(&mca_io_capstan_component.pending_lock);
     OBJ_DESTRUCT(&mca_io_capstan_component.lock);
     return OMPI_SUCCESS;
 }
@@ -94,8 +97,8 @@ static int register_datarep(const char *name,
     return MPI_ERR_UNSUPPORTED_OPERATION;
 }
 
-__attribute__((visibility("default")))
-struct face_component mca_io_capstan_component = {
+__attribute__((
+    visibility("default"))) struct face_component mca_io_capstan_component = {
     .super =
         {
             .io_version =

@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,6 +75,16 @@ static size_t find_row(int code)
 int face_class(int code)
 {
     return code == 0 ? MPI_SUCCESS : classes[find_row(code)].class;
+}
+
+void face_refuse(struct adio_error *error, int code, const char *format, ...)
+{
+    va_list args;
+
+    error->code = code;
+    va_start(args, format);
+    vsnprintf(error->text, sizeof(error->text), format, args);
+    va_end(args);
 }
 
 /* The end of a sentence that is too long holds the cause: cut the front. */

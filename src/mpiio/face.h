@@ -8,7 +8,8 @@
  * Units    as MPI's: offsets in etypes of the view, counts in datatypes.
  * Threads  face_file.lock is held through every call on a file; so two threads
  *          may use one file, one at a time. face_component.lock guards what
- *          all files share. Taken in that order.
+ *          all files share. Taken in that order. file_request.c tells about
+ *          pending_lock.
  * Failure  an MPI error code whose class the standard names and whose string
  *          says file, operation and cause.
  */
@@ -23,7 +24,8 @@
 #include "adio/common/hints.h"
 #include "adio/common/view.h"
 
-#define FACE_CODES_PER_CLASS 8 /* error texts of a class that live at a time */
+#define FACE_CODES_PER_CLASS 8 /* error texts of a class that live at a time   \
+                                */
 
 /* Causes that errno has no word for; error_class.c maps them. */
 enum {
@@ -42,7 +44,10 @@ struct face_component {
     char *posix_prefix; /* "": off; "*": any path */
     opal_mutex_t lock;
     struct hint_warned warned;
-    int flat_keyval; /* of datatypes: their struct flat */
+    int flat_keyval;              /* of datatypes: their struct flat */
+    opal_mutex_t pending_lock;    /* guards the next two */
+    struct face_pending *pending; /* nonblocking calls under way */
+    bool is_walking;              /* Open MPI walks them */
 };
 
 extern struct face_component mca_io_capstan_component;
@@ -59,12 +64,13 @@ struct face_split {
 struct face_file {
     struct adio_file *adio;
     opal_mutex_t lock;
-    struct flat *byte;      /* memory without holes is counted in these */
-    struct run_list list;   /* of the current call; kept for its memory */
-    MPI_Offset disp;        /* the view as the user gave it */
-    MPI_Datatype etype;     /* retained */
-    MPI_Datatype filetype;  /* retained */
+    struct flat *byte;     /* memory without holes is counted in these */
+    struct run_list list;  /* of the current call; kept for its memory */
+    MPI_Offset disp;       /* the view as the user gave it */
+    MPI_Datatype etype;    /* retained */
+    MPI_Datatype filetype; /* retained */
     struct face_split split;
+    unsigned npending; /* nonblocking calls under way; atomic */
 };
 
 static inline struct face_file *face_of(ompi_file_t *fh)
@@ -82,6 +88,11 @@ const struct adio_driver *face_driver(const char *path, const char **rest_out);
 
 /** Make an MPI error code of an error: class and text. 0 is MPI_SUCCESS. */
 int face_code(const struct adio_error *error);
+
+/** Fill an error whose sentence is the whole of it: a FACE_ code has no text.
+ */
+void face_refuse(struct adio_error *error, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /** The MPI error class of a negative code. */
 int face_class(int code);
@@ -163,8 +174,31 @@ int face_rw_all(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status);
 int face_rw_begin(ompi_file_t *fh, const struct face_rw *rw);
 int face_rw_end(ompi_file_t *fh, const void *buf, MPI_Status *status);
 
-/** By this rank alone; the request is complete when it is returned. */
+/** The steps around a transfer: runs of a call, and what it leaves behind.
+ *  Under the file's lock. */
+int face_rw_prepare(struct face_file *face, const struct face_rw *rw,
+                    struct run_list *list, struct adio_error *error);
+void face_rw_moved(struct face_file *face, const struct face_rw *rw,
+                   const struct run_list *list, int code);
+
+/** Take part in a collective that this rank has no memory for. */
+int face_rw_all_fail(ompi_file_t *fh, const struct face_rw *rw);
+
+/* file_request.c */
+
+/** Without blocking, by this rank alone or by all ranks together. */
 int face_rw_request(ompi_file_t *fh, const struct face_rw *rw,
-                    ompi_request_t **request_out);
+                    MPI_Request *request_out);
+int face_rw_all_request(ompi_file_t *fh, const struct face_rw *rw,
+                        MPI_Request *request_out);
+
+/** Wait until nothing is under way on a file. Not under its lock. */
+void face_drain(struct face_file *face);
+
+/** Drop what is under way on a file that nobody can wait for any more. */
+void face_forget_pending(ompi_file_t *fh);
+
+/** Leave Open MPI's progress engine. */
+void face_pending_fini(void);
 
 #endif

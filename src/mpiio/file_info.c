@@ -57,8 +57,8 @@ static compat_info_result hear(opal_infosubscriber_t *subscriber,
 void face_info_subscribe(ompi_file_t *fh)
 {
     for (size_t i = 0; i < hints_count(); i++)
-        opal_infosubscribe_subscribe(&fh->super,
-                                     (compat_info_text)hints_key(i), "", hear);
+        opal_infosubscribe_subscribe(&fh->super, (compat_info_text)hints_key(i),
+                                     "", hear);
 }
 
 /* Drop what Open MPI keeps of the user's words. */
@@ -66,6 +66,7 @@ static void forget_saved(opal_info_t *info)
 {
     opal_info_entry_t *entry, *next;
 
+    OPAL_THREAD_LOCK(info->i_lock);
     OPAL_LIST_FOREACH_SAFE(entry, next, &info->super, opal_info_entry_t)
     {
         if (strncmp(compat_info_key(entry), COMPAT_INFO_SAVED,
@@ -74,6 +75,7 @@ static void forget_saved(opal_info_t *info)
         opal_list_remove_item(&info->super, (opal_list_item_t *)entry);
         OBJ_RELEASE(entry);
     }
+    OPAL_THREAD_UNLOCK(info->i_lock);
 }
 
 /* The hints that are in force; what was left to us as what we chose. */

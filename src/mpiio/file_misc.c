@@ -23,17 +23,16 @@ static int agree_on_size(struct adio_file *adio, const char *what,
         adio_error_set(error, -ENOTUNIQ, "%s: %s: size differs by rank",
                        adio->display, what);
     else if (size < 0)
-        adio_error_set(error, -FACE_ARG, "%s: %s %lld", adio->display, what,
-                       (long long)size);
+        face_refuse(error, -FACE_ARG, "%s: %s %lld", adio->display, what,
+                    (long long)size);
     else if ((adio->amode & MPI_MODE_RDONLY) != 0)
-        adio_error_set(error, -FACE_READ_ONLY, "%s: %s: opened RDONLY",
-                       adio->display, what);
+        face_refuse(error, -FACE_READ_ONLY, "%s: %s: opened RDONLY",
+                    adio->display, what);
     return error->code;
 }
 
-static void resize_here(struct adio_file *adio, const char *what,
-                        uint64_t size, bool only_to_grow,
-                        struct adio_error *error)
+static void resize_here(struct adio_file *adio, const char *what, uint64_t size,
+                        bool only_to_grow, struct adio_error *error)
 {
     uint64_t now = 0;
     int rc = 0;
@@ -54,6 +53,7 @@ static int resize(ompi_file_t *fh, const char *what, MPI_Offset size,
     struct adio_file *adio = face->adio;
     struct adio_error error = {0};
 
+    face_drain(face);
     OPAL_THREAD_LOCK(&face->lock);
     if (agree_on_size(adio, what, size, &error) == 0) {
         if (adio->rank == 0)
@@ -129,8 +129,8 @@ static void seek(struct adio_file *adio, MPI_Offset offset, int whence,
     else if (whence == MPI_SEEK_END && find_end(adio, &from, error) != 0)
         return;
     if (__builtin_add_overflow(from, offset, &to) || to < 0)
-        adio_error_set(error, -FACE_ARG, "%s: seek to before the start",
-                       adio->display);
+        face_refuse(error, -FACE_ARG, "%s: seek to before the start",
+                    adio->display);
     else
         adio->position = (uint64_t)to;
 }
@@ -159,8 +159,8 @@ int face_get_byte_offset(ompi_file_t *fh, MPI_Offset offset,
     struct adio_error error = {0};
 
     if (offset < 0)
-        adio_error_set(&error, -FACE_ARG, "%s: byte offset of %lld",
-                       adio->display, (long long)offset);
+        face_refuse(&error, -FACE_ARG, "%s: byte offset of %lld", adio->display,
+                    (long long)offset);
     else
         *disp_out = (MPI_Offset)view_file_offset(
             adio->view, (uint64_t)offset * adio->view->etype_size);

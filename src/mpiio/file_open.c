@@ -32,17 +32,15 @@ static void check_amode(const char *path, int amode, struct adio_error *error)
 
     if (mode != MPI_MODE_RDONLY && mode != MPI_MODE_WRONLY &&
         mode != MPI_MODE_RDWR)
-        adio_error_set(error, -FACE_AMODE,
-                       "%s: open: one of RDONLY, WRONLY and RDWR is needed",
-                       path);
+        face_refuse(error, -FACE_AMODE,
+                    "%s: open: one of RDONLY, WRONLY and RDWR is needed", path);
     else if (mode == MPI_MODE_RDONLY &&
              (amode & (MPI_MODE_CREATE | MPI_MODE_EXCL)) != 0)
-        adio_error_set(error, -FACE_AMODE,
-                       "%s: open: RDONLY does not go with CREATE or EXCL",
-                       path);
+        face_refuse(error, -FACE_AMODE,
+                    "%s: open: RDONLY does not go with CREATE or EXCL", path);
     else if (mode == MPI_MODE_RDWR && (amode & MPI_MODE_SEQUENTIAL) != 0)
-        adio_error_set(error, -FACE_AMODE,
-                       "%s: open: RDWR does not go with SEQUENTIAL", path);
+        face_refuse(error, -FACE_AMODE,
+                    "%s: open: RDWR does not go with SEQUENTIAL", path);
     else if ((amode & MPI_MODE_SEQUENTIAL) != 0)
         adio_error_set(error, -ENOTSUP, "%s: open: SEQUENTIAL", path);
 }
@@ -135,6 +133,7 @@ int face_sync(ompi_file_t *fh)
     struct face_file *face = face_of(fh);
     struct adio_error error = {0};
 
+    face_drain(face);
     OPAL_THREAD_LOCK(&face->lock);
     if ((face->adio->amode & MPI_MODE_RDONLY) == 0)
         adio_sync(face->adio, &error);
@@ -160,12 +159,15 @@ int face_close(ompi_file_t *fh)
 
     if (face == NULL)
         return OMPI_SUCCESS; /* it was never opened */
-    fh->f_io_selected_data = NULL;
     PMPI_Finalized(&is_finalized);
-    if (is_finalized)
+    if (is_finalized) {
+        face_forget_pending(fh);
         adio_abandon(&face->adio);
-    else
+    } else {
+        face_drain(face);
         close_together(face);
+    }
+    fh->f_io_selected_data = NULL;
     face_free(face);
     return OMPI_SUCCESS;
 }

@@ -34,17 +34,16 @@ static int check(const struct adio_file *adio, const struct face_rw *rw,
         adio_error_set(error, -EACCES, "%s: read: opened WRONLY",
                        adio->display);
     else if (rw->verb == COLL_WRITE && (adio->amode & MPI_MODE_RDONLY) != 0)
-        adio_error_set(error, -FACE_READ_ONLY, "%s: write: opened RDONLY",
-                       adio->display);
+        face_refuse(error, -FACE_READ_ONLY, "%s: write: opened RDONLY",
+                    adio->display);
     else if (rw->where == FACE_AT && rw->offset < 0)
-        adio_error_set(error, -FACE_ARG, "%s: %s at offset %lld",
-                       adio->display, verb_name(rw->verb),
-                       (long long)rw->offset);
+        face_refuse(error, -FACE_ARG, "%s: %s at offset %lld", adio->display,
+                    verb_name(rw->verb), (long long)rw->offset);
     else if (rw->type->super.size * (uint64_t)rw->count %
                  adio->view->etype_size !=
              0)
-        adio_error_set(error, -FACE_TYPE, "%s: %s of a part of an etype",
-                       adio->display, verb_name(rw->verb));
+        face_refuse(error, -FACE_TYPE, "%s: %s of a part of an etype",
+                    adio->display, verb_name(rw->verb));
     return error->code;
 }
 
@@ -55,7 +54,7 @@ static uint64_t start_of(const struct adio_file *adio, const struct face_rw *rw)
 
 /* Memory without holes is a number of bytes, whatever type it is of. */
 static int make_runs(struct face_file *face, const struct face_rw *rw,
-                     uint64_t at)
+                     uint64_t at, struct run_list *list)
 {
     const opal_datatype_t *type = &rw->type->super;
     struct flat *flat;
@@ -64,50 +63,55 @@ static int make_runs(struct face_file *face, const struct face_rw *rw,
     if (opal_datatype_is_contiguous_memory_layout(type, (int)rw->count))
         return view_runs(face->adio->view, at,
                          (const char *)rw->buf + type->true_lb, face->byte,
-                         type->size * (uint64_t)rw->count, &face->list);
+                         type->size * (uint64_t)rw->count, list);
     rc = face_flatten(rw->type, &flat);
     if (rc != 0)
         return rc;
     rc = view_runs(face->adio->view, at, rw->buf, flat, (uint64_t)rw->count,
-                   &face->list);
+                   list);
     flat_put(&flat);
     return rc;
 }
 
-static int prepare(struct face_file *face, const struct face_rw *rw,
-                   struct adio_error *error)
+int face_rw_prepare(struct face_file *face, const struct face_rw *rw,
+                    struct run_list *list, struct adio_error *error)
 {
     struct adio_file *adio = face->adio;
     uint64_t at;
     int rc;
 
-    face->list.nruns = 0;
-    face->list.bytes = 0;
+    list->nruns = 0;
+    list->bytes = 0;
     if (check(adio, rw, error) != 0)
         return error->code;
     if (__builtin_mul_overflow(start_of(adio, rw), adio->view->etype_size, &at))
         rc = -EOVERFLOW;
     else
-        rc = make_runs(face, rw, at);
+        rc = make_runs(face, rw, at, list);
     if (rc == 0)
         return 0;
-    face->list.nruns = 0;
+    list->nruns = 0;
     adio_error_set(error, rc, "%s: %s at offset %llu", adio->display,
-                   verb_name(rw->verb),
-                   (unsigned long long)start_of(adio, rw));
+                   verb_name(rw->verb), (unsigned long long)start_of(adio, rw));
     return rc;
 }
 
-/* After the transfer: pointer, dirt, status, and the memory of a long list. */
-static void settle(struct face_file *face, const struct face_rw *rw,
-                   uint64_t bytes, int code, MPI_Status *status)
+void face_rw_moved(struct face_file *face, const struct face_rw *rw,
+                   const struct run_list *list, int code)
 {
     struct adio_file *adio = face->adio;
 
     if (rw->verb == COLL_WRITE)
         adio->is_dirty = true;
     if (code == 0 && rw->where == FACE_POINTER)
-        adio->position += face->list.bytes / adio->view->etype_size;
+        adio->position += list->bytes / adio->view->etype_size;
+}
+
+/* After the transfer: pointer, dirt, status, and the memory of a long list. */
+static void settle(struct face_file *face, const struct face_rw *rw,
+                   uint64_t bytes, int code, MPI_Status *status)
+{
+    face_rw_moved(face, rw, &face->list, code);
     if (status != MPI_STATUS_IGNORE) {
         PMPI_Status_set_elements_x(status, MPI_BYTE, (MPI_Count)bytes);
         PMPI_Status_set_cancelled(status, 0);
@@ -141,7 +145,7 @@ int face_rw_alone(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
     uint64_t bytes = 0;
 
     OPAL_THREAD_LOCK(&face->lock);
-    if (prepare(face, rw, &error) == 0)
+    if (face_rw_prepare(face, rw, &face->list, &error) == 0)
         move_alone(face->adio, rw->verb, &face->list, &bytes, &error);
     settle(face, rw, bytes, error.code, status);
     OPAL_THREAD_UNLOCK(&face->lock);
@@ -156,7 +160,7 @@ static int rw_all(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
     uint64_t bytes = 0;
     int rc;
 
-    prepare(face, rw, &local);
+    face_rw_prepare(face, rw, &face->list, &local);
     rc = coll_run(face->adio, rw->verb, face->list.runs, face->list.nruns,
                   local.code != 0 ? &local : NULL, &bytes, &error);
     if (rc != 0 && error.code == 0)
@@ -172,10 +176,26 @@ int face_rw_all(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
     struct face_file *face = face_of(fh);
     int code;
 
+    face_drain(face);
     OPAL_THREAD_LOCK(&face->lock);
     code = rw_all(fh, rw, status);
     OPAL_THREAD_UNLOCK(&face->lock);
     return code;
+}
+
+int face_rw_all_fail(ompi_file_t *fh, const struct face_rw *rw)
+{
+    struct face_file *face = face_of(fh);
+    struct adio_error local = {0}, error = {0};
+    uint64_t bytes;
+
+    adio_error_set(&local, -ENOMEM, "%s: %s", face->adio->display,
+                   verb_name(rw->verb));
+    face_drain(face);
+    OPAL_THREAD_LOCK(&face->lock);
+    coll_run(face->adio, rw->verb, NULL, 0, &local, &bytes, &error);
+    OPAL_THREAD_UNLOCK(&face->lock);
+    return face_code(&error);
 }
 
 int face_rw_begin(ompi_file_t *fh, const struct face_rw *rw)
@@ -183,11 +203,12 @@ int face_rw_begin(ompi_file_t *fh, const struct face_rw *rw)
     struct face_file *face = face_of(fh);
     struct adio_error error = {0};
 
+    face_drain(face);
     OPAL_THREAD_LOCK(&face->lock);
     if (face->split.is_active) {
-        adio_error_set(&error, -FACE_ARG,
-                       "%s: a split collective is active already",
-                       face->adio->display);
+        face_refuse(&error, -FACE_ARG,
+                    "%s: a split collective is active already",
+                    face->adio->display);
     } else {
         face->split.code = rw_all(fh, rw, &face->split.status);
         face->split.buf = rw->buf;
@@ -205,9 +226,9 @@ int face_rw_end(ompi_file_t *fh, const void *buf, MPI_Status *status)
 
     OPAL_THREAD_LOCK(&face->lock);
     if (!face->split.is_active || face->split.buf != buf) {
-        adio_error_set(&error, -FACE_ARG,
-                       "%s: no split collective with this buffer is active",
-                       face->adio->display);
+        face_refuse(&error, -FACE_ARG,
+                    "%s: no split collective with this buffer is active",
+                    face->adio->display);
     } else {
         face->split.is_active = false;
         code = face->split.code;

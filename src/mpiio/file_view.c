@@ -47,13 +47,13 @@ static int make_view(struct face_file *face, MPI_Offset disp,
     int rc;
 
     if (strcasecmp(datarep, "native") != 0) {
-        adio_error_set(error, -FACE_DATAREP, "%s: set view: \"%s\"", path,
-                       datarep);
+        face_refuse(error, -FACE_DATAREP, "%s: set view: \"%s\"", path,
+                    datarep);
         return error->code;
     }
     if (disp < 0) {
-        adio_error_set(error, -FACE_ARG, "%s: set view: displacement %lld",
-                       path, (long long)disp);
+        face_refuse(error, -FACE_ARG, "%s: set view: displacement %lld", path,
+                    (long long)disp);
         return error->code;
     }
     rc = face_flatten(filetype, &flat);
@@ -62,10 +62,10 @@ static int make_view(struct face_file *face, MPI_Offset disp,
         flat_put(&flat);
     }
     if (rc == -EINVAL)
-        adio_error_set(error, -FACE_TYPE,
-                       "%s: set view: filetype is not made of whole etypes at "
-                       "displacements that never go back",
-                       path);
+        face_refuse(error, -FACE_TYPE,
+                    "%s: set view: filetype is not made of whole etypes at "
+                    "displacements that never go back",
+                    path);
     else if (rc != 0)
         adio_error_set(error, rc, "%s: set view", path);
     return rc;
@@ -100,6 +100,7 @@ int face_set_view(ompi_file_t *fh, MPI_Offset disp, ompi_datatype_t *etype,
     struct face_file *face = face_of(fh);
     struct adio_error error = {0};
 
+    face_drain(face);
     OPAL_THREAD_LOCK(&face->lock);
     if (set_view(face, disp, etype, filetype, datarep, &error) == 0) {
         face_take_info(&face->adio->hints, info);

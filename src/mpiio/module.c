@@ -90,8 +90,11 @@ static int unsupported(ompi_file_t *fh, const char *what)
                     face_rw_request(fh, RW(verb, FACE_AT, offset), request))   \
     REQUEST_SLOT(i##v, CONST,                                                  \
                  face_rw_request(fh, RW(verb, FACE_POINTER, 0), request))      \
-    AT_REQUEST_SLOT(i##v##_at_all, CONST, unsupported(fh, "i" #v "_at_all"))   \
-    REQUEST_SLOT(i##v##_all, CONST, unsupported(fh, "i" #v "_all"))            \
+    AT_REQUEST_SLOT(                                                           \
+        i##v##_at_all, CONST,                                                  \
+        face_rw_all_request(fh, RW(verb, FACE_AT, offset), request))           \
+    REQUEST_SLOT(i##v##_all, CONST,                                            \
+                 face_rw_all_request(fh, RW(verb, FACE_POINTER, 0), request))  \
     SLOT(v##_shared, CONST, unsupported(fh, #v "_shared"))                     \
     REQUEST_SLOT(i##v##_shared, CONST, unsupported(fh, "i" #v "_shared"))      \
     SLOT(v##_ordered, CONST, unsupported(fh, #v "_ordered"))                   \

@@ -34,6 +34,7 @@ struct round {
     int base_size;
     bool is_collective;
     bool has_pointer;
+    bool is_nonblocking;
 };
 
 static int size_of(MPI_Datatype type)
@@ -135,6 +136,36 @@ static void check_count(MPI_Status *status, const struct access *access)
     CHECK(elements == access->count * size_of(access->memtype));
 }
 
+/* One of the eight calls, nonblocking. */
+static void transfer_nonblocking(MPI_File file, const struct round *round,
+                                 bool is_write, void *memory,
+                                 const struct access *access)
+{
+    typedef int at_fn(MPI_File, MPI_Offset, void *, int, MPI_Datatype,
+                      MPI_Request *);
+    typedef int pointer_fn(MPI_File, void *, int, MPI_Datatype, MPI_Request *);
+    at_fn *const at_calls[2][2] = {
+        {MPI_File_iread_at, MPI_File_iread_at_all},
+        {(at_fn *)MPI_File_iwrite_at, (at_fn *)MPI_File_iwrite_at_all}};
+    pointer_fn *const pointer_calls[2][2] = {
+        {MPI_File_iread, MPI_File_iread_all},
+        {(pointer_fn *)MPI_File_iwrite, (pointer_fn *)MPI_File_iwrite_all}};
+    MPI_Request request;
+    MPI_Status status;
+
+    if (round->has_pointer) {
+        OK(MPI_File_seek(file, access->at, MPI_SEEK_SET));
+        OK(pointer_calls[is_write][round->is_collective](
+            file, memory, access->count, access->memtype, &request));
+    } else {
+        OK(at_calls[is_write][round->is_collective](file, access->at, memory,
+                                                    access->count,
+                                                    access->memtype, &request));
+    }
+    OK(MPI_Wait(&request, &status));
+    check_count(&status, access);
+}
+
 /* One of the eight calls. */
 static void transfer(MPI_File file, const struct round *round, bool is_write,
                      void *memory, const struct access *access)
@@ -181,7 +212,10 @@ static void write_mine(MPI_File file, const struct round *round,
     unpack(stream, memory, access->count, access->memtype);
     OK(MPI_File_set_view(file, access->disp, round->base, access->filetype,
                          "native", MPI_INFO_NULL));
-    transfer(file, round, true, memory, access);
+    if (round->is_nonblocking)
+        transfer_nonblocking(file, round, true, memory, access);
+    else
+        transfer(file, round, true, memory, access);
     free(stream);
     free(memory);
 }
@@ -199,7 +233,10 @@ static void read_mine(MPI_File file, const struct round *round,
            access->memtype);
     OK(MPI_File_set_view(file, access->disp, round->base, access->filetype,
                          "native", MPI_INFO_NULL));
-    transfer(file, round, false, got, access);
+    if (round->is_nonblocking)
+        transfer_nonblocking(file, round, false, got, access);
+    else
+        transfer(file, round, false, got, access);
     CHECK(memcmp(got, want, size) == 0);
     free(stream);
     free(want);
@@ -287,8 +324,7 @@ int main(int argc, char **argv)
     image = calloc(1, IMAGE_MAX);
     CHECK(image != NULL);
     OK(MPI_File_open(MPI_COMM_WORLD, test_path("views"),
-                     MPI_MODE_CREATE | MPI_MODE_RDWR |
-                         MPI_MODE_DELETE_ON_CLOSE,
+                     MPI_MODE_CREATE | MPI_MODE_RDWR | MPI_MODE_DELETE_ON_CLOSE,
                      MPI_INFO_NULL, &file));
     test_is_ours(file);
     OK(MPI_File_set_size(file, 0)); /* a run that failed may have left one */
@@ -298,6 +334,7 @@ int main(int argc, char **argv)
             .base = rng_chance(&rng, 50) ? MPI_INT : MPI_BYTE,
             .is_collective = rng_chance(&rng, 60),
             .has_pointer = rng_chance(&rng, 50),
+            .is_nonblocking = rng_chance(&rng, 40),
         };
 
         round.base_size = size_of(round.base);
