@@ -96,6 +96,15 @@ static int no_fetch_add(struct adio_file *file, int64_t add,
     return unsupported(file->driver, file->path, "shared file pointer", error);
 }
 
+static int no_prepare(const char *path, struct adio_error *error)
+{
+    return 0;
+}
+
+static void no_finalize(void)
+{
+}
+
 static void yield_core(struct adio_file *file)
 {
     sched_yield();
@@ -210,6 +219,7 @@ static void complete_transfers(struct adio_driver *driver)
 void adio_driver_complete(struct adio_driver *driver)
 {
     assert(driver->name != NULL);
+    FILL(prepare, no_prepare);
     FILL(open, no_open);
     FILL(close, no_close);
     FILL(delete, no_delete);
@@ -218,6 +228,7 @@ void adio_driver_complete(struct adio_driver *driver)
     FILL(flush, no_flush);
     FILL(layout, no_layout);
     FILL(idle, yield_core);
+    FILL(finalize, no_finalize);
     FILL(lock, no_lock);
     FILL(unlock, no_unlock);
     FILL(fetch_add, no_fetch_add);

@@ -56,6 +56,8 @@ static int open_component(void)
 static int close_component(void)
 {
     face_pending_fini();
+    ad_capstan()->finalize();
+    ad_posix()->finalize();
     OBJ_DESTRUCT(&mca_io_capstan_component.pending_lock);
     OBJ_DESTRUCT(&mca_io_capstan_component.lock);
     return OMPI_SUCCESS;
