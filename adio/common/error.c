@@ -29,8 +29,8 @@ void adio_error_set(struct adio_error *error, int code, const char *format, ...)
     if (used < 0)
         used = 0;
     if (used < (int)sizeof(error->text))
-        snprintf(error->text + used, sizeof(error->text) - (size_t)used,
-                 ": %s", err_text(code));
+        snprintf(error->text + used, sizeof(error->text) - (size_t)used, ": %s",
+                 err_text(code));
 }
 
 int adio_agree(MPI_Comm comm, struct adio_error *error_inout)

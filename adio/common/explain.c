@@ -11,6 +11,20 @@
 
 enum explain_kind { KIND_STRATEGY, KIND_TEXT, KIND_U32, KIND_U64 };
 
+/* X(key, kind, field) */
+#define EXPLAIN_TABLE(X)                                                       \
+    X(capstan_last_strategy, STRATEGY, strategy)                               \
+    X(capstan_last_why, TEXT, why)                                             \
+    X(capstan_last_aggregators, U32, aggregators)                              \
+    X(capstan_last_rounds, U32, rounds)                                        \
+    X(capstan_last_bytes_storage, U64, bytes_storage)                          \
+    X(capstan_last_bytes_delivered, U64, bytes_delivered)                      \
+    X(capstan_last_bytes_exchanged, U64, bytes_exchanged)                      \
+    X(capstan_last_messages, U64, messages)                                    \
+    X(capstan_total_collectives, U64, collectives)                             \
+    X(capstan_total_bytes_storage, U64, bytes_storage_total)                   \
+    X(capstan_total_bytes_delivered, U64, bytes_delivered_total)
+
 static const struct {
     const char *key;
     enum explain_kind kind;
@@ -18,17 +32,7 @@ static const struct {
 } table[] = {
 #define X(key, kind, field)                                                    \
     {#key, KIND_##kind, offsetof(struct adio_explain, field)},
-    X(capstan_last_strategy, STRATEGY, strategy)
-    X(capstan_last_why, TEXT, why)
-    X(capstan_last_aggregators, U32, aggregators)
-    X(capstan_last_rounds, U32, rounds)
-    X(capstan_last_bytes_storage, U64, bytes_storage)
-    X(capstan_last_bytes_delivered, U64, bytes_delivered)
-    X(capstan_last_bytes_exchanged, U64, bytes_exchanged)
-    X(capstan_last_messages, U64, messages)
-    X(capstan_total_collectives, U64, collectives)
-    X(capstan_total_bytes_storage, U64, bytes_storage_total)
-    X(capstan_total_bytes_delivered, U64, bytes_delivered_total)
+    EXPLAIN_TABLE(X)
 #undef X
 };
 

@@ -196,8 +196,8 @@ int adio_close(struct adio_file **file_p, struct adio_error *error)
         *error = later;
     if ((file->amode & MPI_MODE_DELETE_ON_CLOSE) != 0) {
         PMPI_Barrier(file->comm);
-        if (file->rank == 0 &&
-            file->driver->delete(file->path, &later) != 0 && error->code == 0)
+        if (file->rank == 0 && file->driver->delete(file->path, &later) != 0 &&
+            error->code == 0)
             *error = later;
     }
     adio_agree(file->comm, error);

@@ -67,8 +67,8 @@ int view_create(uint64_t disp, uint64_t etype_size, struct flat *filetype,
     if (view->starts == NULL)
         goto err_view;
     for (size_t i = 0; i < filetype->nvecs; i++)
-        view->starts[i + 1] =
-            view->starts[i] + filetype->vecs[i].length * filetype->vecs[i].count;
+        view->starts[i + 1] = view->starts[i] + filetype->vecs[i].length *
+                                                    filetype->vecs[i].count;
     view->disp = disp;
     view->etype_size = etype_size;
     view->filetype = flat_get(filetype);

@@ -175,8 +175,8 @@ static bool run_joins(struct run *last, const struct run *run)
         last->offset + last->count * last->stride != run->offset ||
         last->mem + last->count * (uint64_t)last->mem_stride != run->mem)
         return false;
-    if (run->count > 1 && (run->stride != last->stride ||
-                           run->mem_stride != last->mem_stride))
+    if (run->count > 1 &&
+        (run->stride != last->stride || run->mem_stride != last->mem_stride))
         return false;
     last->count += run->count;
     return true;
@@ -209,8 +209,8 @@ static bool fits(const struct adio_view *view, uint64_t at, uint64_t bytes)
 
     if (__builtin_add_overflow(at, bytes, &end) || end > INT64_MAX)
         return false;
-    if (__builtin_mul_overflow((end - 1) / type->size + 1, (uint64_t)type->extent,
-                               &file_end) ||
+    if (__builtin_mul_overflow((end - 1) / type->size + 1,
+                               (uint64_t)type->extent, &file_end) ||
         __builtin_add_overflow(file_end, view->disp, &file_end))
         return false;
     return file_end <= INT64_MAX;

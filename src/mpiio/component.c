@@ -19,10 +19,10 @@
 
 static void register_number(const char *name, const char *prose, int *value)
 {
-    mca_base_component_var_register(
-        &mca_io_capstan_component.super.io_version, name, prose,
-        MCA_BASE_VAR_TYPE_INT, NULL, 0, 0, OPAL_INFO_LVL_9,
-        MCA_BASE_VAR_SCOPE_READONLY, value);
+    mca_base_component_var_register(&mca_io_capstan_component.super.io_version,
+                                    name, prose, MCA_BASE_VAR_TYPE_INT, NULL, 0,
+                                    0, OPAL_INFO_LVL_9,
+                                    MCA_BASE_VAR_SCOPE_READONLY, value);
 }
 
 static int register_parameters(void)
@@ -97,8 +97,8 @@ static int register_datarep(const char *name,
     return MPI_ERR_UNSUPPORTED_OPERATION;
 }
 
-__attribute__((visibility("default")))
-struct face_component mca_io_capstan_component = {
+__attribute__((
+    visibility("default"))) struct face_component mca_io_capstan_component = {
     .super =
         {
             .io_version =

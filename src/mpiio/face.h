@@ -24,7 +24,8 @@
 #include "adio/common/hints.h"
 #include "adio/common/view.h"
 
-#define FACE_CODES_PER_CLASS 8 /* error texts of a class that live at a time */
+#define FACE_CODES_PER_CLASS 8 /* error texts of a class that live at a time   \
+                                */
 
 /* Causes that errno has no word for; error_class.c maps them. */
 enum {
@@ -43,7 +44,7 @@ struct face_component {
     char *posix_prefix; /* "": off; "*": any path */
     opal_mutex_t lock;
     struct hint_warned warned;
-    int flat_keyval; /* of datatypes: their struct flat */
+    int flat_keyval;              /* of datatypes: their struct flat */
     opal_mutex_t pending_lock;    /* guards the next two */
     struct face_pending *pending; /* nonblocking calls under way */
     bool is_walking;              /* Open MPI walks them */
@@ -63,11 +64,11 @@ struct face_split {
 struct face_file {
     struct adio_file *adio;
     opal_mutex_t lock;
-    struct flat *byte;      /* memory without holes is counted in these */
-    struct run_list list;   /* of the current call; kept for its memory */
-    MPI_Offset disp;        /* the view as the user gave it */
-    MPI_Datatype etype;     /* retained */
-    MPI_Datatype filetype;  /* retained */
+    struct flat *byte;     /* memory without holes is counted in these */
+    struct run_list list;  /* of the current call; kept for its memory */
+    MPI_Offset disp;       /* the view as the user gave it */
+    MPI_Datatype etype;    /* retained */
+    MPI_Datatype filetype; /* retained */
     struct face_split split;
     unsigned npending; /* nonblocking calls under way; atomic */
 };
@@ -88,7 +89,8 @@ const struct adio_driver *face_driver(const char *path, const char **rest_out);
 /** Make an MPI error code of an error: class and text. 0 is MPI_SUCCESS. */
 int face_code(const struct adio_error *error);
 
-/** Fill an error whose sentence is the whole of it: a FACE_ code has no text. */
+/** Fill an error whose sentence is the whole of it: a FACE_ code has no text.
+ */
 void face_refuse(struct adio_error *error, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

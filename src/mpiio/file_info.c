@@ -57,8 +57,8 @@ static compat_info_result hear(opal_infosubscriber_t *subscriber,
 void face_info_subscribe(ompi_file_t *fh)
 {
     for (size_t i = 0; i < hints_count(); i++)
-        opal_infosubscribe_subscribe(&fh->super,
-                                     (compat_info_text)hints_key(i), "", hear);
+        opal_infosubscribe_subscribe(&fh->super, (compat_info_text)hints_key(i),
+                                     "", hear);
 }
 
 /* Drop what Open MPI keeps of the user's words. */

@@ -24,16 +24,15 @@ static int agree_on_size(struct adio_file *adio, const char *what,
                        adio->display, what);
     else if (size < 0)
         face_refuse(error, -FACE_ARG, "%s: %s %lld", adio->display, what,
-                       (long long)size);
+                    (long long)size);
     else if ((adio->amode & MPI_MODE_RDONLY) != 0)
         face_refuse(error, -FACE_READ_ONLY, "%s: %s: opened RDONLY",
-                       adio->display, what);
+                    adio->display, what);
     return error->code;
 }
 
-static void resize_here(struct adio_file *adio, const char *what,
-                        uint64_t size, bool only_to_grow,
-                        struct adio_error *error)
+static void resize_here(struct adio_file *adio, const char *what, uint64_t size,
+                        bool only_to_grow, struct adio_error *error)
 {
     uint64_t now = 0;
     int rc = 0;
@@ -131,7 +130,7 @@ static void seek(struct adio_file *adio, MPI_Offset offset, int whence,
         return;
     if (__builtin_add_overflow(from, offset, &to) || to < 0)
         face_refuse(error, -FACE_ARG, "%s: seek to before the start",
-                       adio->display);
+                    adio->display);
     else
         adio->position = (uint64_t)to;
 }
@@ -160,8 +159,8 @@ int face_get_byte_offset(ompi_file_t *fh, MPI_Offset offset,
     struct adio_error error = {0};
 
     if (offset < 0)
-        face_refuse(&error, -FACE_ARG, "%s: byte offset of %lld",
-                       adio->display, (long long)offset);
+        face_refuse(&error, -FACE_ARG, "%s: byte offset of %lld", adio->display,
+                    (long long)offset);
     else
         *disp_out = (MPI_Offset)view_file_offset(
             adio->view, (uint64_t)offset * adio->view->etype_size);

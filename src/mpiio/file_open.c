@@ -33,16 +33,14 @@ static void check_amode(const char *path, int amode, struct adio_error *error)
     if (mode != MPI_MODE_RDONLY && mode != MPI_MODE_WRONLY &&
         mode != MPI_MODE_RDWR)
         face_refuse(error, -FACE_AMODE,
-                       "%s: open: one of RDONLY, WRONLY and RDWR is needed",
-                       path);
+                    "%s: open: one of RDONLY, WRONLY and RDWR is needed", path);
     else if (mode == MPI_MODE_RDONLY &&
              (amode & (MPI_MODE_CREATE | MPI_MODE_EXCL)) != 0)
         face_refuse(error, -FACE_AMODE,
-                       "%s: open: RDONLY does not go with CREATE or EXCL",
-                       path);
+                    "%s: open: RDONLY does not go with CREATE or EXCL", path);
     else if (mode == MPI_MODE_RDWR && (amode & MPI_MODE_SEQUENTIAL) != 0)
         face_refuse(error, -FACE_AMODE,
-                       "%s: open: RDWR does not go with SEQUENTIAL", path);
+                    "%s: open: RDWR does not go with SEQUENTIAL", path);
     else if ((amode & MPI_MODE_SEQUENTIAL) != 0)
         adio_error_set(error, -ENOTSUP, "%s: open: SEQUENTIAL", path);
 }

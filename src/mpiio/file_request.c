@@ -4,9 +4,9 @@
  *
  * A call prepares its runs, starts the driver's transfer or the engine's
  * operation, and hands back a request of Open MPI's kind for I/O, whose errors
- * go to the error handler of the file. What has been started is in one list that Open MPI's progress engine walks whenever
- * any thread is inside MPI: each transfer is moved on by one step, and one that
- * is over completes its request.
+ * go to the error handler of the file. What has been started is in one list
+ * that Open MPI's progress engine walks whenever any thread is inside MPI: each
+ * transfer is moved on by one step, and one that is over completes its request.
  *
  * Collectives of other calls on the same file wait until the file has nothing
  * pending (face_drain), because another rank may sit in MPI_Wait for what only

@@ -35,16 +35,15 @@ static int check(const struct adio_file *adio, const struct face_rw *rw,
                        adio->display);
     else if (rw->verb == COLL_WRITE && (adio->amode & MPI_MODE_RDONLY) != 0)
         face_refuse(error, -FACE_READ_ONLY, "%s: write: opened RDONLY",
-                       adio->display);
+                    adio->display);
     else if (rw->where == FACE_AT && rw->offset < 0)
-        face_refuse(error, -FACE_ARG, "%s: %s at offset %lld",
-                       adio->display, verb_name(rw->verb),
-                       (long long)rw->offset);
+        face_refuse(error, -FACE_ARG, "%s: %s at offset %lld", adio->display,
+                    verb_name(rw->verb), (long long)rw->offset);
     else if (rw->type->super.size * (uint64_t)rw->count %
                  adio->view->etype_size !=
              0)
         face_refuse(error, -FACE_TYPE, "%s: %s of a part of an etype",
-                       adio->display, verb_name(rw->verb));
+                    adio->display, verb_name(rw->verb));
     return error->code;
 }
 
@@ -93,8 +92,7 @@ int face_rw_prepare(struct face_file *face, const struct face_rw *rw,
         return 0;
     list->nruns = 0;
     adio_error_set(error, rc, "%s: %s at offset %llu", adio->display,
-                   verb_name(rw->verb),
-                   (unsigned long long)start_of(adio, rw));
+                   verb_name(rw->verb), (unsigned long long)start_of(adio, rw));
     return rc;
 }
 
@@ -209,8 +207,8 @@ int face_rw_begin(ompi_file_t *fh, const struct face_rw *rw)
     OPAL_THREAD_LOCK(&face->lock);
     if (face->split.is_active) {
         face_refuse(&error, -FACE_ARG,
-                       "%s: a split collective is active already",
-                       face->adio->display);
+                    "%s: a split collective is active already",
+                    face->adio->display);
     } else {
         face->split.code = rw_all(fh, rw, &face->split.status);
         face->split.buf = rw->buf;
@@ -229,8 +227,8 @@ int face_rw_end(ompi_file_t *fh, const void *buf, MPI_Status *status)
     OPAL_THREAD_LOCK(&face->lock);
     if (!face->split.is_active || face->split.buf != buf) {
         face_refuse(&error, -FACE_ARG,
-                       "%s: no split collective with this buffer is active",
-                       face->adio->display);
+                    "%s: no split collective with this buffer is active",
+                    face->adio->display);
     } else {
         face->split.is_active = false;
         code = face->split.code;

@@ -48,12 +48,12 @@ static int make_view(struct face_file *face, MPI_Offset disp,
 
     if (strcasecmp(datarep, "native") != 0) {
         face_refuse(error, -FACE_DATAREP, "%s: set view: \"%s\"", path,
-                       datarep);
+                    datarep);
         return error->code;
     }
     if (disp < 0) {
-        face_refuse(error, -FACE_ARG, "%s: set view: displacement %lld",
-                       path, (long long)disp);
+        face_refuse(error, -FACE_ARG, "%s: set view: displacement %lld", path,
+                    (long long)disp);
         return error->code;
     }
     rc = face_flatten(filetype, &flat);
@@ -63,9 +63,9 @@ static int make_view(struct face_file *face, MPI_Offset disp,
     }
     if (rc == -EINVAL)
         face_refuse(error, -FACE_TYPE,
-                       "%s: set view: filetype is not made of whole etypes at "
-                       "displacements that never go back",
-                       path);
+                    "%s: set view: filetype is not made of whole etypes at "
+                    "displacements that never go back",
+                    path);
     else if (rc != 0)
         adio_error_set(error, rc, "%s: set view", path);
     return rc;

@@ -16,7 +16,8 @@
  * - A target holds entries, or does not answer in CALL_TIMEOUT_NS, or the
  *   commit fails: THAW asks every fan-out target to take entries again, and
  *   when all have done so, ABORT deletes the intent. The request is answered
- *   with the first cause.
+ *   with the first cause; "busy, later" if that is a target's silence, since
+ *   nothing has happened and the client may have more time than we had.
  *
  * - A target cannot be thawed now: the request is answered, and the removal
  *   WAITs and thaws again, until that target is back. Until then nobody else
@@ -328,9 +329,10 @@ static void enter_thaw(struct rmdir_task *task)
 static void answer(struct rmdir_task *task)
 {
     union proto_rep rep = {.rmdir = {task->ino}};
+    int rc = task->rc == -ETIMEDOUT ? -ERR_BUSY : task->rc;
 
     if (task->request != NULL)
-        rpc_reply(task->request, task->rc, &rep, NULL);
+        rpc_reply(task->request, rc, &rep, NULL);
     task->request = NULL;
 }
 

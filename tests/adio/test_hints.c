@@ -69,11 +69,15 @@ static void test_good_values_are_taken(void)
 static void test_bad_values_change_nothing(void)
 {
     static const char *const pairs[][2] = {
-        {"cb_nodes", "0"},           {"cb_nodes", "-1"},
-        {"cb_nodes", "many"},        {"cb_nodes", "4 or 5"},
-        {"cb_nodes", ""},            {"cb_buffer_size", "1"},
+        {"cb_nodes", "0"},
+        {"cb_nodes", "-1"},
+        {"cb_nodes", "many"},
+        {"cb_nodes", "4 or 5"},
+        {"cb_nodes", ""},
+        {"cb_buffer_size", "1"},
         {"cb_buffer_size", "99999999999999999999"},
-        {"romio_cb_read", "yes"},    {"romio_no_indep_rw", "perhaps"},
+        {"romio_cb_read", "yes"},
+        {"romio_no_indep_rw", "perhaps"},
         {"capstan_strategy", "fast"},
     };
     struct adio_hints hints, before;
@@ -132,8 +136,9 @@ static void test_a_key_is_warned_of_once(void)
 static void test_the_hints_file_is_read(void)
 {
     char path[] = "hints.XXXXXX";
-    const char *text = "# comment\n\ncb_nodes 3\n  romio_cb_read\tdisable # why\n"
-                       "lonely\ncb_buffer_size 8192";
+    const char *text =
+        "# comment\n\ncb_nodes 3\n  romio_cb_read\tdisable # why\n"
+        "lonely\ncb_buffer_size 8192";
     struct hint_warned warned = {.nkeys = 0};
     struct adio_hints hints;
     int fd = mkstemp(path);

@@ -77,8 +77,8 @@ static void test_ten_million_blocks_are_one_run(void)
     struct run_list list = {0};
 
     for (int i = 0; i < 3; i++) {
-        CU_ASSERT_EQUAL(
-            view_runs(view, 0, MEMORY, memory[i], counts[i], &list), 0);
+        CU_ASSERT_EQUAL(view_runs(view, 0, MEMORY, memory[i], counts[i], &list),
+                        0);
         CU_ASSERT_EQUAL(list.nruns, 1);
         CU_ASSERT_EQUAL(list.bytes, counts[i] * memory[i]->size);
         CU_ASSERT_EQUAL(list.runs[0].stride, 16);
@@ -141,8 +141,9 @@ static void test_what_is_beyond_2_to_63_is_refused(void)
     struct adio_view *view = view_of(0, 1, vector_type(1, 1, 0, 1ll << 40));
     struct run_list list = {0};
 
-    CU_ASSERT_EQUAL(view_runs(view, 1ull << 22, MEMORY, byte, 1ull << 23, &list),
-                    -EOVERFLOW);
+    CU_ASSERT_EQUAL(
+        view_runs(view, 1ull << 22, MEMORY, byte, 1ull << 23, &list),
+        -EOVERFLOW);
     CU_ASSERT_EQUAL(view_runs(view, 1ull << 63, MEMORY, byte, 1, &list),
                     -EOVERFLOW);
     CU_ASSERT_EQUAL(view_runs(view, 1ull << 22, MEMORY, byte, 1, &list), 0);
@@ -240,9 +241,9 @@ static size_t expand_runs(const struct run_list *list, struct pair *pairs)
         last = run->offset;
         for (uint64_t b = 0; b < run->count; b++)
             for (uint64_t i = 0; i < run->length && n < BYTES_MAX; i++)
-                pairs[n++] = (struct pair){
-                    run->offset + b * run->stride + i,
-                    run->mem + b * (uint64_t)run->mem_stride + i};
+                pairs[n++] =
+                    (struct pair){run->offset + b * run->stride + i,
+                                  run->mem + b * (uint64_t)run->mem_stride + i};
     }
     return n;
 }
@@ -283,8 +284,8 @@ static void try_random_access(struct rng *rng)
     CU_ASSERT_EQUAL_FATAL(expand_runs(&list, pairs), count * mem_bytes.n);
     for (uint64_t i = 0; i < count * mem_bytes.n; i++)
         bad += pairs[i].file != disp + (uint64_t)byte_at(&file_bytes, at + i) ||
-               pairs[i].mem !=
-                   (uint64_t)(uintptr_t)MEMORY + (uint64_t)byte_at(&mem_bytes, i);
+               pairs[i].mem != (uint64_t)(uintptr_t)MEMORY +
+                                   (uint64_t)byte_at(&mem_bytes, i);
     CU_ASSERT_EQUAL(bad, 0);
     check_places(view, &file_bytes, disp, at);
     run_list_fini(&list);

@@ -114,10 +114,10 @@ static MPI_Datatype wrap(const struct maker *maker, MPI_Datatype child)
     case 4:
         return make_subarray(maker, child);
     default:
-        OK(MPI_Type_create_resized(
-            child, 0,
-            extent_of(child) + below(maker, 4) * extent_of(maker->base),
-            &type));
+        OK(MPI_Type_create_resized(child, 0,
+                                   extent_of(child) +
+                                       below(maker, 4) * extent_of(maker->base),
+                                   &type));
         return type;
     }
 }

@@ -70,9 +70,9 @@ static void test_open_errors(void)
     FAILS(MPI_ERR_NO_SUCH_FILE,
           MPI_File_delete(test_path("excl"), MPI_INFO_NULL));
     if (test.size > 1)
-        FAILS(MPI_ERR_NOT_SAME,
-              try_open("none",
-                       test.rank == 0 ? MPI_MODE_RDONLY : MPI_MODE_RDWR));
+        FAILS(
+            MPI_ERR_NOT_SAME,
+            try_open("none", test.rank == 0 ? MPI_MODE_RDONLY : MPI_MODE_RDWR));
 }
 
 static void test_error_text_says_why(void)
@@ -98,20 +98,20 @@ static void test_amode_is_enforced(void)
     file = open_file("amode", MPI_MODE_RDONLY);
     OK(MPI_File_get_amode(file, &amode));
     CHECK(amode == MPI_MODE_RDONLY);
-    FAILS(MPI_ERR_READ_ONLY, MPI_File_write_at(file, 0, &number, 1, MPI_INT,
-                                               MPI_STATUS_IGNORE));
+    FAILS(MPI_ERR_READ_ONLY,
+          MPI_File_write_at(file, 0, &number, 1, MPI_INT, MPI_STATUS_IGNORE));
     FAILS(MPI_ERR_READ_ONLY, MPI_File_write_at_all(file, 0, &number, 1, MPI_INT,
                                                    MPI_STATUS_IGNORE));
     FAILS(MPI_ERR_READ_ONLY, MPI_File_set_size(file, 0));
     OK(MPI_File_close(&file));
     file = open_file("amode", MPI_MODE_WRONLY);
-    FAILS(MPI_ERR_ACCESS, MPI_File_read_at(file, 0, &number, 1, MPI_INT,
-                                           MPI_STATUS_IGNORE));
-    FAILS(MPI_ERR_ACCESS, MPI_File_read_all(file, &number, 1, MPI_INT,
-                                            MPI_STATUS_IGNORE));
+    FAILS(MPI_ERR_ACCESS,
+          MPI_File_read_at(file, 0, &number, 1, MPI_INT, MPI_STATUS_IGNORE));
+    FAILS(MPI_ERR_ACCESS,
+          MPI_File_read_all(file, &number, 1, MPI_INT, MPI_STATUS_IGNORE));
     OK(MPI_File_close(&file));
-    file = open_file("amode",
-                     MPI_MODE_RDWR | MPI_MODE_APPEND | MPI_MODE_DELETE_ON_CLOSE);
+    file = open_file("amode", MPI_MODE_RDWR | MPI_MODE_APPEND |
+                                  MPI_MODE_DELETE_ON_CLOSE);
     MPI_Offset place;
     OK(MPI_File_get_position(file, &place));
     CHECK(place == 4000);
@@ -183,10 +183,10 @@ static void test_pointers(void)
     OK(MPI_File_get_byte_offset(file, 3, &place));
     CHECK(place == 52);
     FAILS(MPI_ERR_ARG, MPI_File_seek(file, -1, MPI_SEEK_SET));
-    FAILS(MPI_ERR_ARG, MPI_File_read_at(file, -1, numbers, 1, MPI_INT,
-                                        MPI_STATUS_IGNORE));
-    FAILS(MPI_ERR_TYPE, MPI_File_read_at(file, 0, numbers, 3, MPI_BYTE,
-                                         MPI_STATUS_IGNORE));
+    FAILS(MPI_ERR_ARG,
+          MPI_File_read_at(file, -1, numbers, 1, MPI_INT, MPI_STATUS_IGNORE));
+    FAILS(MPI_ERR_TYPE,
+          MPI_File_read_at(file, 0, numbers, 3, MPI_BYTE, MPI_STATUS_IGNORE));
     OK(MPI_File_close(&file));
 }
 
@@ -283,8 +283,8 @@ static void test_views_are_given_back(void)
                                           "native", MPI_INFO_NULL));
     OK(MPI_Type_indexed(2, blocks, starts, MPI_INT, &vector));
     OK(MPI_Type_commit(&vector));
-    FAILS(MPI_ERR_TYPE, MPI_File_set_view(file, 0, MPI_INT, vector, "native",
-                                          MPI_INFO_NULL));
+    FAILS(MPI_ERR_TYPE,
+          MPI_File_set_view(file, 0, MPI_INT, vector, "native", MPI_INFO_NULL));
     MPI_Type_free(&vector);
     OK(MPI_File_get_view(file, &disp, &etype, &filetype, datarep));
     CHECK(disp == 16);
@@ -333,6 +333,8 @@ static void test_infos_tell_what_is_in_force(void)
     OK(MPI_File_write_at_all(file, test.rank, &byte, 1, MPI_BYTE,
                              MPI_STATUS_IGNORE));
     check_info(file, "cb_buffer_size", "131072");
+    check_info(file, "capstan_total_collectives", "1");
+    check_info(file, "capstan_last_bytes_delivered", "1");
     OK(MPI_Info_free(&info));
     OK(MPI_File_close(&file));
 }
@@ -384,17 +386,20 @@ static void test_nonblocking_calls(void)
  * ranks, and other collectives in between. */
 static void test_nonblocking_collectives(void)
 {
-    MPI_File files[2] = {open_file("all0", RDWR_NEW | MPI_MODE_DELETE_ON_CLOSE),
-                         open_file("all1", RDWR_NEW | MPI_MODE_DELETE_ON_CLOSE)};
+    MPI_File files[2] = {
+        open_file("all0", RDWR_NEW | MPI_MODE_DELETE_ON_CLOSE),
+        open_file("all1", RDWR_NEW | MPI_MODE_DELETE_ON_CLOSE)};
     MPI_Request requests[8];
     MPI_Status status;
-    int numbers[8][100], back[8][100], count, next = (test.rank + 1) % test.size;
+    int numbers[8][100], back[8][100], count,
+        next = (test.rank + 1) % test.size;
 
     for (int i = 0; i < 8; i++) {
         for (int k = 0; k < 100; k++)
             numbers[i][k] = i * 10000 + test.rank * 100 + k;
-        OK(MPI_File_iwrite_at_all(files[i % 2], 400 * (i * test.size + test.rank),
-                                  numbers[i], 100, MPI_INT, &requests[i]));
+        OK(MPI_File_iwrite_at_all(files[i % 2],
+                                  400 * (i * test.size + test.rank), numbers[i],
+                                  100, MPI_INT, &requests[i]));
     }
     for (int i = 0; i < 8; i++) {
         OK(MPI_Wait(&requests[test.rank % 2 == 1 ? 7 - i : i], &status));
@@ -425,8 +430,8 @@ static void test_nonblocking_collectives(void)
 
 static void test_what_is_unsupported_says_so(void)
 {
-    MPI_File file = open_file("unsupported",
-                              RDWR_NEW | MPI_MODE_DELETE_ON_CLOSE);
+    MPI_File file =
+        open_file("unsupported", RDWR_NEW | MPI_MODE_DELETE_ON_CLOSE);
     int number = 0, is_atomic = 1;
     MPI_Request request;
 

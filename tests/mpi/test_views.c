@@ -158,9 +158,9 @@ static void transfer_nonblocking(MPI_File file, const struct round *round,
         OK(pointer_calls[is_write][round->is_collective](
             file, memory, access->count, access->memtype, &request));
     } else {
-        OK(at_calls[is_write][round->is_collective](
-            file, access->at, memory, access->count, access->memtype,
-            &request));
+        OK(at_calls[is_write][round->is_collective](file, access->at, memory,
+                                                    access->count,
+                                                    access->memtype, &request));
     }
     OK(MPI_Wait(&request, &status));
     check_count(&status, access);
@@ -324,8 +324,7 @@ int main(int argc, char **argv)
     image = calloc(1, IMAGE_MAX);
     CHECK(image != NULL);
     OK(MPI_File_open(MPI_COMM_WORLD, test_path("views"),
-                     MPI_MODE_CREATE | MPI_MODE_RDWR |
-                         MPI_MODE_DELETE_ON_CLOSE,
+                     MPI_MODE_CREATE | MPI_MODE_RDWR | MPI_MODE_DELETE_ON_CLOSE,
                      MPI_INFO_NULL, &file));
     test_is_ours(file);
     OK(MPI_File_set_size(file, 0)); /* a run that failed may have left one */

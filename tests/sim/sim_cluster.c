@@ -28,7 +28,7 @@ static void start_server(struct sim_server *server)
         .kv_disk = server->names,
         .is_simulated = true,
         .boot = sim->config.seed * 1000 + server->id * 100 + ++server->boots,
-        .client = 1000 + server->id,
+        .client = 1000 * server->boots + 100 + server->id,
     };
 
     must(srv_target_create(&config, &server->target), "start a server");
