@@ -27,7 +27,8 @@
 
 #include <errno.h>
 
-#define STEP_MAX (4u << 20) /* finer steps overlap more, coarser cost less */
+#define STEP_MIN (1u << 20) /* smaller ones cost more than they overlap */
+#define STEPS_WANTED 8      /* of a part: enough to overlap reading, sending */
 #define NO_PART SIZE_MAX
 
 struct header {
@@ -128,6 +129,17 @@ static int reserve(struct coll_share *share)
     return 0;
 }
 
+/* A few steps a part, each at most a collective buffer. */
+static uint64_t choose_step(const struct coll_op *op)
+{
+    uint64_t bytes = runs_bytes(op->mine.runs, op->mine.n) /
+                     op->share->parts.n / STEPS_WANTED;
+
+    if (bytes < STEP_MIN)
+        bytes = STEP_MIN;
+    return bytes < op->all.buffer_size ? bytes : op->all.buffer_size;
+}
+
 static int set_up(struct coll_op *op, struct coll_share *share)
 {
     uint64_t rounds = 0;
@@ -139,8 +151,7 @@ static int set_up(struct coll_op *op, struct coll_share *share)
     share->cursors = mem_calloc(share->parts.n, sizeof(*share->cursors));
     if (share->cursors == NULL)
         return -ENOMEM;
-    share->step_bytes =
-        op->all.buffer_size < STEP_MAX ? op->all.buffer_size : STEP_MAX;
+    share->step_bytes = choose_step(op);
     for (i = 0; i < share->parts.n; i++) {
         uint64_t n =
             (part_bytes(share, i) + share->step_bytes - 1) / share->step_bytes;
