@@ -61,6 +61,7 @@ struct net_config {
     void *recv_ctx;
     const struct clock *clock;
     void *fabric; /* net_sim: the struct net_sim_fabric; else NULL */
+    bool no_shortcut; /* net_ofi: no RMA past the provider on one machine */
 };
 
 /* What memory is made of; a GPU kind will join. */
