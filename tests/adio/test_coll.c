@@ -86,6 +86,55 @@ static void test_strategy_follows_access(void)
     CHECK(strategy_of(rank * 10, 10, 0, 1) == ADIO_STRATEGY_TWO_PHASE);
 }
 
+/* One read of rows, of which one rank may want others than the rest. */
+static void read_rows(struct adio_file *file, uint64_t rows, bool is_other)
+{
+    uint64_t rank = (unsigned)test.rank, size = (unsigned)test.size;
+    struct access access;
+    struct adio_error error;
+    uint64_t bytes;
+
+    access_init(&access, rows * 3000);
+    if (is_other)
+        rank = 0;
+    access_add(&access, rank * 3000, 3000, size * 3000, rows, 0, 3000);
+    CHECK(coll_run(file, COLL_READ, access.runs, 1, NULL, &bytes, &error) == 0);
+    CHECK(bytes == rows * 3000);
+    CHECK(access_holds(&access, test.seed, MIB));
+    access_fini(&access);
+}
+
+/* Pieces that are cheap go to storage directly, the second time before anybody
+ * is asked; when a rank then wants something else all is right still, and what
+ * overlaps is read once the next time. */
+static void test_repeated_access_is_read_ahead(void)
+{
+    uint64_t size = (unsigned)test.size, all = 10 * 3000 * size;
+    bool is_last = test.rank == test.size - 1;
+    struct adio_file file;
+
+    test.what = "the same access again";
+    fault.layout.cheap_piece = 2000;
+    file_fill(test.seed, MIB);
+    file_open(&file);
+    for (int i = 0; i < 3; i++) {
+        read_rows(&file, 10, false);
+        CHECK(file.explain.strategy == ADIO_STRATEGY_DIRECT);
+        CHECK(sum_of(file.explain.bytes_storage) == all);
+    }
+    if (test.size > 1)
+        CHECK(file.explain.messages == 0);
+    read_rows(&file, 10, is_last);
+    read_rows(&file, 10, is_last);
+    if (test.size > 2)
+        CHECK(sum_of(file.explain.bytes_storage) == all - 10 * 3000);
+    read_rows(&file, 5, false);
+    read_rows(&file, 5, false);
+    CHECK(file.explain.strategy == ADIO_STRATEGY_DIRECT);
+    file_close(&file);
+    fault.layout.cheap_piece = 0;
+}
+
 /* Two operations under way, stepped in another order on every other rank. */
 static void test_two_under_way_are_stepped_in_any_order(void)
 {
@@ -207,6 +256,7 @@ int main(int argc, char **argv)
     test_null_driver_reads_zeros();
     test_alike_reads_leave_storage_once();
     test_strategy_follows_access();
+    test_repeated_access_is_read_ahead();
     test_two_under_way_are_stepped_in_any_order();
     test_random(test.seed, atoi(argv[2]));
     test_faults(test.seed);
