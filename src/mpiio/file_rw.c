@@ -167,6 +167,7 @@ static int rw_all(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
         adio_error_set(&error, rc, "%s: collective %s", face->adio->display,
                        verb_name(rw->verb));
     settle(face, rw, bytes, rc, status);
+    face_pvars_count(face->adio);
     face_info_refresh(fh);
     return face_code(&error);
 }
