@@ -77,14 +77,6 @@ static uint64_t hash_runs(const struct coll_list *list)
     return hash;
 }
 
-/* cb_config_list "*:n": at most n a node. Anything else: no limit. */
-static uint64_t per_node_limit(const char *list)
-{
-    unsigned n;
-
-    return sscanf(list, "*:%u", &n) == 1 ? n : 0;
-}
-
 static void describe_access(struct coll_op *op, struct coll_summary *sum)
 {
     sum->begin = UINT64_MAX;
@@ -124,7 +116,6 @@ static void describe_hints(const struct adio_file *file, enum coll_verb verb,
     if (sum->buffer_size > COLL_PART_MAX)
         sum->buffer_size = COLL_PART_MAX;
     sum->cb_nodes = hints->cb_nodes;
-    sum->per_node = per_node_limit(hints->cb_config_list);
 }
 
 static bool is_as_before(const struct coll_op *op)
@@ -313,8 +304,7 @@ static void lay_realms(struct coll_op *op)
     uint64_t align =
         all->buffer_size < REALM_ALIGN ? all->buffer_size : REALM_ALIGN;
     uint32_t n = coll_nodes_count(&op->kept->nodes, (uint32_t)all->cb_nodes,
-                                  (uint32_t)all->per_node, (uint32_t)all->width,
-                                  all->bytes);
+                                  (uint32_t)all->width, all->bytes);
 
     coll_realm_init(&op->realm, all->begin, all->end, n, all->stripe_size,
                     (uint32_t)all->width, align);

@@ -77,7 +77,6 @@ struct coll_summary {
     uint64_t toggle;
     uint64_t buffer_size;
     uint64_t cb_nodes;
-    uint64_t per_node;
     uint64_t stripe_size;
     uint64_t width;
     uint64_t cheap_piece;

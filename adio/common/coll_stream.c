@@ -61,7 +61,7 @@ void coll_stream_free(struct coll_stream **stream_p)
 static bool is_claiming(struct coll_op *op)
 {
     op->stream->nclaiming = op->realm.owners;
-    if (op->all.cb_nodes == 0 && op->all.per_node == 0) {
+    if (op->all.cb_nodes == 0 && op->kept->nodes.listed == NULL) {
         op->stream->nclaiming = op->stream->ranks;
         op->explain.aggregators = (uint32_t)op->file->size;
         return true;

@@ -214,7 +214,7 @@ static void check_spread(const struct coll_nodes *nodes, uint32_t n)
 
 static void test_aggregators_spread_over_nodes(void)
 {
-    struct coll_node node[3];
+    struct coll_node node[3] = {0};
     struct coll_nodes nodes = {
         .size = 30, .nnodes = 3, .cores = 16, .nodes = node};
     const uint64_t much = 1ull << 40;
@@ -225,16 +225,41 @@ static void test_aggregators_spread_over_nodes(void)
         for (int c = 0; c < NODE_CANDIDATES; c++)
             node[i].candidates[c] = 10 * i + c;
     }
-    CHECK(coll_nodes_count(&nodes, 0, 0, 0, much) == 3);
-    CHECK(coll_nodes_count(&nodes, 0, 0, 5, much) == 5);
-    CHECK(coll_nodes_count(&nodes, 0, 0, 50, much) == 6);
-    CHECK(coll_nodes_count(&nodes, 0, 0, 0, 1000) == 1);
-    CHECK(coll_nodes_count(&nodes, 0, 1, 50, much) == 3);
-    CHECK(coll_nodes_count(&nodes, 12, 0, 0, 1000) == 12);
-    CHECK(coll_nodes_count(&nodes, 100, 0, 0, much) == 24);
-    CHECK(coll_nodes_count(&nodes, 100, 2, 0, much) == 6);
+    CHECK(coll_nodes_count(&nodes, 0, 0, much) == 3);
+    CHECK(coll_nodes_count(&nodes, 0, 5, much) == 5);
+    CHECK(coll_nodes_count(&nodes, 0, 50, much) == 6);
+    CHECK(coll_nodes_count(&nodes, 0, 0, 1000) == 1);
+    CHECK(coll_nodes_count(&nodes, 12, 0, 1000) == 12);
+    CHECK(coll_nodes_count(&nodes, 100, 0, much) == 24);
     check_spread(&nodes, 3);
     check_spread(&nodes, 24);
+}
+
+/* ROMIO's words for who may aggregate. */
+static void test_config_list_names_hosts_and_counts(void)
+{
+    struct coll_node node[2] = {{.ranks = 3, .limit = 1, .candidates = {0, 1}},
+                                {.ranks = 3, .limit = 2, .candidates = {3, 4}}};
+    struct coll_nodes nodes = {
+        .size = 6, .nnodes = 2, .cores = 4, .nodes = node};
+
+    test.what = "cb_config_list";
+    CHECK(coll_nodes_limit("", "a", 4) == 4);
+    CHECK(coll_nodes_limit("*:2", "a", 4) == 2);
+    CHECK(coll_nodes_limit("*:*", "a", 4) == 4);
+    CHECK(coll_nodes_limit("*:9", "a", 4) == 4);
+    CHECK(coll_nodes_limit("a", "a", 4) == 1);
+    CHECK(coll_nodes_limit("a:3,b:2", "b", 4) == 2);
+    CHECK(coll_nodes_limit("a:3, b:0 ,*:1", "b", 4) == 0);
+    CHECK(coll_nodes_limit("a:3,*:1", "ab.site", 4) == 1);
+    CHECK(coll_nodes_limit("ab:3,*:1", "ab.site", 4) == 3);
+    CHECK(coll_nodes_limit("a:3", "b", 4) == 0);
+    CHECK(coll_nodes_list(&nodes) == 0);
+    CHECK(coll_nodes_count(&nodes, 100, 0, 1) == 3);
+    CHECK(coll_nodes_rank(&nodes, 0, 3) == 0);
+    CHECK(coll_nodes_rank(&nodes, 1, 3) == 3);
+    CHECK(coll_nodes_rank(&nodes, 2, 3) == 4);
+    free(nodes.listed);
 }
 
 int main(int argc, char **argv)
@@ -253,6 +278,7 @@ int main(int argc, char **argv)
         printf("test_coll: %d ranks, seed %s, %s rounds\n", test.size, argv[1],
                argv[2]);
     test_aggregators_spread_over_nodes();
+    test_config_list_names_hosts_and_counts();
     test_null_driver_reads_zeros();
     test_alike_reads_leave_storage_once();
     test_strategy_follows_access();
