@@ -11,6 +11,7 @@
  */
 #include "adio/common/adio.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <capstan/file.h>
@@ -322,11 +323,50 @@ static void ad_idle(struct adio_file *file)
         sched_yield();
 }
 
+static struct capstan_pointer pointer_of(const struct adio_file *file)
+{
+    const struct adio_pointer *pointer = &file->pointer;
+
+    return (struct capstan_pointer){
+        .handle = pointer->handle,
+        .generation = pointer->generation,
+        .start = pointer->start,
+        .age_ns = clock_now(clock_real()) - pointer->opened_ns,
+    };
+}
+
+static int ad_pointer_step(struct adio_file *file, bool is_set, int64_t value,
+                           int64_t *before_out, struct adio_error *error)
+{
+    struct capstan_pointer pointer = pointer_of(file);
+    int rc;
+
+    enter();
+    if (is_set)
+        rc = capstan_file_pointer_set(of(file), &pointer, value, before_out);
+    else
+        rc = capstan_file_pointer_add(of(file), &pointer, value, before_out);
+    if (rc != 0)
+        fail(file->path, rc, error);
+    leave();
+    return rc;
+}
+
+/* A counter that cannot be dropped now goes when it has been idle for long. */
+static void ad_pointer_drop(struct adio_file *file)
+{
+    struct capstan_pointer pointer = pointer_of(file);
+
+    enter();
+    capstan_file_pointer_drop(of(file), &pointer);
+    leave();
+}
+
 const struct adio_driver *ad_capstan(void)
 {
     static struct adio_driver driver = {
         .name = "capstan",
-        .features = ADIO_FEATURE_LIST_IO,
+        .features = ADIO_FEATURE_LIST_IO | ADIO_FEATURE_SHARED_POINTER,
         .open = ad_open,
         .close = ad_close,
         .delete = ad_delete,
@@ -338,6 +378,8 @@ const struct adio_driver *ad_capstan(void)
         .iwritelist = ad_iwritelist,
         .test = ad_test,
         .idle = ad_idle,
+        .pointer_step = ad_pointer_step,
+        .pointer_drop = ad_pointer_drop,
     };
 
     if (driver.readlist == NULL)

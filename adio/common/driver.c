@@ -12,6 +12,7 @@
  */
 #include "adio/common/adio.h"
 
+#include "adio/common/pointer.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -90,10 +91,8 @@ static int no_unlock(struct adio_file *file, uint64_t offset, uint64_t length,
     return unsupported(file->driver, file->path, "unlock", error);
 }
 
-static int no_fetch_add(struct adio_file *file, int64_t add,
-                        int64_t *before_out, struct adio_error *error)
+static void no_pointer_drop(struct adio_file *file)
 {
-    return unsupported(file->driver, file->path, "shared file pointer", error);
 }
 
 static void yield_core(struct adio_file *file)
@@ -220,6 +219,7 @@ void adio_driver_complete(struct adio_driver *driver)
     FILL(idle, yield_core);
     FILL(lock, no_lock);
     FILL(unlock, no_unlock);
-    FILL(fetch_add, no_fetch_add);
+    FILL(pointer_step, pointer_window_step);
+    FILL(pointer_drop, no_pointer_drop);
     complete_transfers(driver);
 }

@@ -127,6 +127,38 @@ int capstan_file_truncate(struct capstan_file *file, uint64_t size);
  *  returns 0. */
 int capstan_file_sync(struct capstan_file *file);
 
+/*
+ * A shared file pointer: a counter that all who know its handle share, kept by
+ * the file's first target. It is no part of the file: it belongs to one
+ * opening of it by several programs, which agree on a random handle.
+ */
+struct capstan_pointer {
+    uint64_t handle;
+    uint64_t generation; /* a higher one than before begins anew at start */
+    int64_t start;
+    uint64_t age_ns; /* how long ago the handle was made: a counter not used
+                        for a week may be dropped, and is then not begun anew */
+};
+
+/**
+ * Add to a counter, or set it; takes effect once, whatever is retried.
+ *
+ * @param before_out  the value before.
+ * @return 0, -EINVAL (it would fall below 0), -EFBIG (or pass 2^63), -ESTALE
+ *         (a higher generation has begun; or it was dropped), -ENOSPC (the
+ *         target holds too many), -ETIMEDOUT.
+ */
+int capstan_file_pointer_add(struct capstan_file *file,
+                             const struct capstan_pointer *pointer,
+                             int64_t add, int64_t *before_out);
+int capstan_file_pointer_set(struct capstan_file *file,
+                             const struct capstan_pointer *pointer,
+                             int64_t value, int64_t *before_out);
+
+/** Nobody needs the counter any more. */
+int capstan_file_pointer_drop(struct capstan_file *file,
+                              const struct capstan_pointer *pointer);
+
 /* Where a file's stripes lie, for placement of aggregators and file realms. */
 struct capstan_file_layout {
     uint32_t stripe_size;

@@ -8,8 +8,9 @@
  * move, so that no other rank waits for it.
  *
  * The individual pointer moves by what was asked for, as the standard has it
- * (MPI-3.1, 13.4.1), and stays where it was when the call fails. The status
- * counts the bytes that were really moved.
+ * (MPI-3.1, 13.4.1), and stays where it was when the call fails; so does the
+ * shared one, but for a transfer that fails (file_shared.c). The status counts
+ * the bytes that were really moved.
  *
  * Possible failure modes are: a read of a file opened WRONLY (MPI_ERR_ACCESS),
  * a write to one opened RDONLY (MPI_ERR_READ_ONLY), an offset below zero
@@ -36,6 +37,9 @@ static int check(const struct adio_file *adio, const struct face_rw *rw,
     else if (rw->verb == COLL_WRITE && (adio->amode & MPI_MODE_RDONLY) != 0)
         face_refuse(error, -FACE_READ_ONLY, "%s: write: opened RDONLY",
                     adio->display);
+    else if (rw->where <= FACE_POINTER &&
+             face_check_sequential(adio, verb_name(rw->verb), error) != 0)
+        return error->code;
     else if (rw->where == FACE_AT && rw->offset < 0)
         face_refuse(error, -FACE_ARG, "%s: %s at offset %lld", adio->display,
                     verb_name(rw->verb), (long long)rw->offset);
@@ -47,9 +51,18 @@ static int check(const struct adio_file *adio, const struct face_rw *rw,
     return error->code;
 }
 
-static uint64_t start_of(const struct adio_file *adio, const struct face_rw *rw)
+/* Where the access begins, in etypes. */
+static int64_t find_start(struct face_file *face, const struct face_rw *rw,
+                          struct adio_error *error)
 {
-    return rw->where == FACE_AT ? (uint64_t)rw->offset : adio->position;
+    int64_t at = rw->offset;
+
+    if (rw->where == FACE_POINTER)
+        at = (int64_t)face->adio->position;
+    else if (rw->where == FACE_ORDERED ||
+             (rw->where == FACE_SHARED && error->code == 0))
+        face_pointer_take(face, rw, &at, error);
+    return at;
 }
 
 /* Memory without holes is a number of bytes, whatever type it is of. */
@@ -77,22 +90,25 @@ int face_rw_prepare(struct face_file *face, const struct face_rw *rw,
                     struct run_list *list, struct adio_error *error)
 {
     struct adio_file *adio = face->adio;
+    int64_t start;
     uint64_t at;
     int rc;
 
     list->nruns = 0;
     list->bytes = 0;
-    if (check(adio, rw, error) != 0)
+    check(adio, rw, error);
+    start = find_start(face, rw, error);
+    if (error->code != 0)
         return error->code;
-    if (__builtin_mul_overflow(start_of(adio, rw), adio->view->etype_size, &at))
+    if (__builtin_mul_overflow((uint64_t)start, adio->view->etype_size, &at))
         rc = -EOVERFLOW;
     else
         rc = make_runs(face, rw, at, list);
     if (rc == 0)
         return 0;
     list->nruns = 0;
-    adio_error_set(error, rc, "%s: %s at offset %llu", adio->display,
-                   verb_name(rw->verb), (unsigned long long)start_of(adio, rw));
+    adio_error_set(error, rc, "%s: %s at offset %lld", adio->display,
+                   verb_name(rw->verb), (long long)start);
     return rc;
 }
 
@@ -211,6 +227,8 @@ int face_rw_begin(ompi_file_t *fh, const struct face_rw *rw)
                     face->adio->display);
     } else {
         face->split.code = rw_all(fh, rw, &face->split.status);
+        face->split.verb = rw->verb;
+        face->split.where = rw->where;
         face->split.buf = rw->buf;
         face->split.is_active = true;
     }
@@ -218,16 +236,24 @@ int face_rw_begin(ompi_file_t *fh, const struct face_rw *rw)
     return face_code(&error);
 }
 
-int face_rw_end(ompi_file_t *fh, const void *buf, MPI_Status *status)
+/* Is it the end of what was begun? */
+static bool is_split_of(const struct face_split *split,
+                        const struct face_rw *rw)
+{
+    return split->is_active && split->verb == rw->verb &&
+           split->where == rw->where && split->buf == rw->buf;
+}
+
+int face_rw_end(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
 {
     struct face_file *face = face_of(fh);
     struct adio_error error = {0};
     int code = MPI_SUCCESS;
 
     OPAL_THREAD_LOCK(&face->lock);
-    if (!face->split.is_active || face->split.buf != buf) {
+    if (!is_split_of(&face->split, rw)) {
         face_refuse(&error, -FACE_ARG,
-                    "%s: no split collective with this buffer is active",
+                    "%s: no such split collective with this buffer is active",
                     face->adio->display);
     } else {
         face->split.is_active = false;

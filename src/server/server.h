@@ -81,6 +81,7 @@ op_fn op_rmdir;                                              /* op_rmdir.c */
 op_fn op_read;                                               /* op_read.c */
 op_fn op_write;                                              /* op_write.c */
 op_fn op_obj_stat, op_obj_truncate, op_obj_sync, op_obj_destroy;
+op_fn op_counter_step, op_counter_drop;                      /* op_counter.c */
 
 /* Make and end the tasks of a kind; fini allows what init never made. */
 int names_tasks_init(struct srv_target *target);

@@ -432,21 +432,12 @@ static void test_what_is_unsupported_says_so(void)
 {
     MPI_File file =
         open_file("unsupported", RDWR_NEW | MPI_MODE_DELETE_ON_CLOSE);
-    int number = 0, is_atomic = 1;
-    MPI_Request request;
+    int is_atomic = 1;
 
     OK(MPI_File_get_atomicity(file, &is_atomic));
     CHECK(!is_atomic);
     OK(MPI_File_set_atomicity(file, 0));
     FAILS(MPI_ERR_UNSUPPORTED_OPERATION, MPI_File_set_atomicity(file, 1));
-    FAILS(MPI_ERR_UNSUPPORTED_OPERATION,
-          MPI_File_write_shared(file, &number, 1, MPI_INT, MPI_STATUS_IGNORE));
-    FAILS(MPI_ERR_UNSUPPORTED_OPERATION,
-          MPI_File_read_ordered(file, &number, 1, MPI_INT, MPI_STATUS_IGNORE));
-    FAILS(MPI_ERR_UNSUPPORTED_OPERATION,
-          MPI_File_seek_shared(file, 0, MPI_SEEK_SET));
-    FAILS(MPI_ERR_UNSUPPORTED_OPERATION,
-          MPI_File_iread_shared(file, &number, 1, MPI_INT, &request));
     OK(MPI_File_close(&file));
 }
 
