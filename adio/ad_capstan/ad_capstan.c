@@ -3,8 +3,8 @@
  * The driver of capstan: paths, over include/capstan only.
  *
  * The happy path: the first file opened in a process opens a session, all files
- * share it, and the last one closed closes it. Lists of runs go to the library
- * as they are.
+ * share it, and it stays until finalize(), since finding a fabric takes longer
+ * than reading many a file. Lists of runs go to the library as they are.
  *
  * Possible failure modes are the library's: its code and its text, which names
  * path, server and cause, become the adio error.
@@ -20,8 +20,10 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
+#include <stdio.h>
 #include <string.h>
+
+#define IDLE_US 100 /* longest wait between two tests of a request */
 
 /* One a process: the endpoint and its connections are what costs. A session
  * belongs to one thread at a time, and files of several threads share it, so
@@ -29,7 +31,6 @@
 static struct {
     pthread_mutex_t lock;
     struct capstan_session *session;
-    unsigned users;
 } shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void enter(void)
@@ -58,28 +59,38 @@ static int fail(const char *path, int code, struct adio_error *error)
                            ? capstan_session_error(shared.session)
                            : capstan_open_error();
 
-    adio_error_set(error, code, "%s: %s", path, text);
+    /* The library's text names its cause; adio_error_set() would again. */
+    error->code = code;
+    snprintf(error->text, sizeof(error->text), "capstan:%s: %s", path, text);
     return code;
 }
 
-static int session_get(const char *path, struct adio_error *error)
+static int session_need(const char *path, struct adio_error *error)
 {
     const struct capstan_options options = CAPSTAN_OPTIONS_INIT;
     int rc;
 
-    if (shared.users == 0) {
-        rc = capstan_session_open(&options, &shared.session);
-        if (rc != 0)
-            return fail(path, rc, error);
-    }
-    shared.users++;
-    return 0;
+    if (shared.session != NULL)
+        return 0;
+    rc = capstan_session_open(&options, &shared.session);
+    return rc == 0 ? 0 : fail(path, rc, error);
 }
 
-static void session_put(void)
+static int ad_prepare(const char *path, struct adio_error *error)
 {
-    if (--shared.users == 0)
-        capstan_session_close(&shared.session);
+    int rc;
+
+    enter();
+    rc = session_need(path, error);
+    leave();
+    return rc;
+}
+
+static void ad_finalize(void)
+{
+    enter();
+    capstan_session_close(&shared.session);
+    leave();
 }
 
 static unsigned open_flags(unsigned flags)
@@ -130,7 +141,7 @@ static int ad_open(struct adio_file *file, const char *path, unsigned flags,
     int rc;
 
     enter();
-    rc = session_get(path, error);
+    rc = session_need(path, error);
     if (rc != 0)
         goto err_session;
     rc = capstan_file_open(shared.session, path, open_flags(flags), &layout,
@@ -143,7 +154,6 @@ static int ad_open(struct adio_file *file, const char *path, unsigned flags,
 
 err_open:
     fail(path, rc, error);
-    session_put();
 err_session:
     leave();
     return rc;
@@ -159,7 +169,6 @@ static int ad_close(struct adio_file *file, struct adio_error *error)
     rc = capstan_file_close(&opened);
     if (rc != 0)
         fail(file->path, rc, error);
-    session_put();
     leave();
     return rc;
 }
@@ -169,13 +178,12 @@ static int ad_delete(const char *path, struct adio_error *error)
     int rc;
 
     enter();
-    rc = session_get(path, error);
+    rc = session_need(path, error);
     if (rc == 0) {
         rc = capstan_unlink(shared.session, path);
         if (rc != 0)
             fail(path, rc, error);
-        session_put();
-    }
+        }
     leave();
     return rc;
 }
@@ -314,13 +322,9 @@ static int ad_test(struct adio_file *file, struct adio_io **io_p,
 
 static void ad_idle(struct adio_file *file)
 {
-    int moved;
-
     enter();
-    moved = capstan_session_progress(shared.session);
+    capstan_session_wait(shared.session, IDLE_US);
     leave();
-    if (moved == 0)
-        sched_yield();
 }
 
 static struct capstan_pointer pointer_of(const struct adio_file *file)
@@ -367,6 +371,7 @@ const struct adio_driver *ad_capstan(void)
     static struct adio_driver driver = {
         .name = "capstan",
         .features = ADIO_FEATURE_LIST_IO | ADIO_FEATURE_SHARED_POINTER,
+        .prepare = ad_prepare,
         .open = ad_open,
         .close = ad_close,
         .delete = ad_delete,
@@ -380,6 +385,7 @@ const struct adio_driver *ad_capstan(void)
         .idle = ad_idle,
         .pointer_step = ad_pointer_step,
         .pointer_drop = ad_pointer_drop,
+        .finalize = ad_finalize,
     };
 
     if (driver.readlist == NULL)

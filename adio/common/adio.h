@@ -77,6 +77,8 @@ struct adio_driver {
     const char *name;
     unsigned features; /* enum adio_feature */
 
+    /** Get ready to open: all ranks at once, before one creates. Default: 0. */
+    int (*prepare)(const char *path, struct adio_error *error);
     /** Open path (prefix already removed); sets file->driver_data. */
     int (*open)(struct adio_file *file, const char *path, unsigned flags,
                 const struct adio_create *create, struct adio_error *error);
@@ -116,6 +118,8 @@ struct adio_driver {
                      struct adio_error *error);
     /** Wait a little for something to move on; default: yields the core. */
     void (*idle)(struct adio_file *file);
+    /** End what the process shares between files; none is open any more. */
+    void (*finalize)(void);
 
     /** Byte-range lock and unlock; default -ENOTSUP. */
     int (*lock)(struct adio_file *file, uint64_t offset, uint64_t length,

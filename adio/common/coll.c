@@ -25,6 +25,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <sched.h>
+#include <time.h>
 #include <string.h>
 
 static const struct {
@@ -240,19 +241,39 @@ int coll_finish(struct coll_op **op_p, uint64_t *bytes_out,
     return code;
 }
 
+/* Ranks and servers may share cores: spin for a moment, then give way. */
+#define SPIN_STEPS 64
+#define NAP_NS 20000
+
+struct coll_wait {
+    enum coll_state state;
+    unsigned steps; /* in this state */
+};
+
+static void wait_a_little(struct coll_op *op, struct coll_wait *wait)
+{
+    const struct timespec nap = {.tv_nsec = NAP_NS};
+
+    if (wait->state != op->state)
+        *wait = (struct coll_wait){.state = op->state};
+    if (op->io != NULL)
+        op->file->driver->idle(op->file);
+    else if (wait->steps++ < SPIN_STEPS)
+        sched_yield();
+    else
+        nanosleep(&nap, NULL);
+}
+
 int coll_run(struct adio_file *file, enum coll_verb verb,
              const struct run *runs, size_t nruns,
              const struct adio_error *local, uint64_t *bytes_out,
              struct adio_error *error)
 {
+    struct coll_wait wait = {0};
     struct coll_op *op;
 
     coll_start(file, verb, runs, nruns, local, &op);
-    while (!coll_step(op)) {
-        if (op->io != NULL)
-            file->driver->idle(file);
-        else
-            sched_yield();
-    }
+    while (!coll_step(op))
+        wait_a_little(op, &wait);
     return coll_finish(&op, bytes_out, error);
 }

@@ -95,6 +95,15 @@ static void no_pointer_drop(struct adio_file *file)
 {
 }
 
+static int no_prepare(const char *path, struct adio_error *error)
+{
+    return 0;
+}
+
+static void no_finalize(void)
+{
+}
+
 static void yield_core(struct adio_file *file)
 {
     sched_yield();
@@ -209,6 +218,7 @@ static void complete_transfers(struct adio_driver *driver)
 void adio_driver_complete(struct adio_driver *driver)
 {
     assert(driver->name != NULL);
+    FILL(prepare, no_prepare);
     FILL(open, no_open);
     FILL(close, no_close);
     FILL(delete, no_delete);
@@ -217,6 +227,7 @@ void adio_driver_complete(struct adio_driver *driver)
     FILL(flush, no_flush);
     FILL(layout, no_layout);
     FILL(idle, yield_core);
+    FILL(finalize, no_finalize);
     FILL(lock, no_lock);
     FILL(unlock, no_unlock);
     FILL(pointer_step, pointer_window_step);

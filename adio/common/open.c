@@ -128,6 +128,8 @@ int adio_open(const struct adio_driver *driver, MPI_Comm comm,
 
     error->code = 0;
     file = file_new(driver, display, path, error);
+    if (file != NULL)
+        driver->prepare(path, error);
     if (adio_agree(comm, error) != 0)
         goto err_file;
     if (PMPI_Comm_dup(comm, &file->comm) != MPI_SUCCESS) {

@@ -189,6 +189,18 @@ void capstan_session_stats(const struct capstan_session *session,
     stats_out->bytes_written = session->bytes_written;
 }
 
+int capstan_session_wait(struct capstan_session *session, uint32_t timeout_us)
+{
+    uint64_t until_ns, timer;
+    int moved = capstan_session_progress(session);
+
+    if (moved > 0 || session->maker != getpid())
+        return moved;
+    until_ns = clock_now(session->clock) + timeout_us * NS_PER_US;
+    timer = rpc_next_timer(session->rpc);
+    return net_wait(session->net, timer < until_ns ? timer : until_ns);
+}
+
 int capstan_session_progress(struct capstan_session *session)
 {
     return session->maker == getpid() ? cli_progress(session) : 0;

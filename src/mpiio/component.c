@@ -56,6 +56,8 @@ static int open_component(void)
 static int close_component(void)
 {
     face_pending_fini();
+    ad_capstan()->finalize();
+    ad_posix()->finalize();
     OBJ_DESTRUCT(&mca_io_capstan_component.pending_lock);
     OBJ_DESTRUCT(&mca_io_capstan_component.lock);
     return OMPI_SUCCESS;
@@ -112,7 +114,7 @@ __attribute__((
                     .mca_open_component = open_component,
                     .mca_close_component = close_component,
                 },
-            .io_data = {MCA_BASE_METADATA_PARAM_CHECKPOINT},
+            .io_data = {.param_field = MCA_BASE_METADATA_PARAM_CHECKPOINT},
             .io_init_query = init_query,
             .io_file_query = file_query,
             .io_file_unquery = file_unquery,

@@ -61,6 +61,7 @@ struct net_config {
     void *recv_ctx;
     const struct clock *clock;
     void *fabric; /* net_sim: the struct net_sim_fabric; else NULL */
+    bool no_shortcut; /* net_ofi: no RMA past the provider on one machine */
 };
 
 /* What memory is made of; a GPU kind will join. */
@@ -214,7 +215,11 @@ static inline int net_send(struct net *net, struct net_op *op, uint64_t peer,
     return net->driver->send(net, op, peer, message, len, mr);
 }
 
-/** RMA write of local memory to a peer's. @return as net_send(). */
+/**
+ * RMA write of local memory to a peer's. done(0) means the memory may be
+ * reused; that the bytes have arrived, a message sent behind them tells, when
+ * caps.send_after_write, else done(0) tells it. @return as net_send().
+ */
 static inline int net_write(struct net *net, struct net_op *op, uint64_t peer,
                             const void *memory, size_t len, struct net_mr *mr,
                             uint64_t remote_addr, uint64_t key)
@@ -248,7 +253,12 @@ static inline int net_wait_fd(struct net *net)
     return net->driver->wait_fd(net);
 }
 
-/** May the thread sleep on net_wait_fd()? @return 0, or -EAGAIN: poll first. */
+/**
+ * May the thread sleep on net_wait_fd()? For 100 ms at a time, no longer:
+ * links that do not come up are given up by net_poll() only.
+ *
+ * @return 0, or -EAGAIN: poll first.
+ */
 static inline int net_may_sleep(struct net *net)
 {
     return net->driver->may_sleep(net);

@@ -5,7 +5,8 @@
  * The happy path: ask for reliable datagrams with messages and RMA, manual
  * progress, and a send that never overtakes an RMA write; take the first offer
  * of the named provider at the given address. When no provider keeps that
- * order, ask again without it; net_caps tells.
+ * order, ask again without it, and for writes that end when they have arrived;
+ * net_caps tells.
  *
  * Possible failure modes are: the provider is not installed (-ENODATA), the
  * address is none of this machine's or not a number (-EINVAL).
@@ -36,6 +37,8 @@ static struct fi_info *make_hints(const char *provider, uint64_t order)
     hints->domain_attr->resource_mgmt = FI_RM_ENABLED;
     hints->tx_attr->msg_order = order;
     hints->rx_attr->msg_order = order;
+    if ((order & FI_ORDER_SAW) == 0) /* then the end of a write must tell */
+        hints->tx_attr->op_flags = FI_DELIVERY_COMPLETE;
     hints->fabric_attr->prov_name = strdup(provider);
     if (hints->fabric_attr->prov_name == NULL) {
         fi_freeinfo(hints);

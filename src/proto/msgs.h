@@ -26,8 +26,8 @@
     X(14, rmdir, PROTO_ONCE)                                                   \
     X(15, readdir, 0)                                                          \
     X(16, set_striped, 0)                                                      \
-    X(17, freeze, 0)                                                           \
-    X(18, thaw, 0)                                                             \
+    X(17, freeze, PROTO_ONCE)                                                  \
+    X(18, thaw, PROTO_ONCE)                                                    \
     X(30, read, 0)                                                             \
     X(31, write, PROTO_ONCE)                                                   \
     X(32, obj_stat, 0)                                                         \

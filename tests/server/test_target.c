@@ -367,24 +367,52 @@ static void test_a_caller_that_vanishes_leaves_nothing(void)
     }
 }
 
-static void test_growing_never_cuts(void)
+static uint64_t size_on(uint16_t target, uint64_t ino)
 {
-    struct proto_req_obj_truncate grow = {INO, 5000, 1};
-    struct proto_req_obj_truncate cut = {INO, 100, 0};
-    struct proto_req_write req = write_req(1, 0);
-    struct run run = {.length = 400000, .count = 1};
-    struct rpc_call write;
+    struct proto_req_obj_stat req = {ino};
+
+    CU_ASSERT_EQUAL_FATAL(kit_call(&kit, target, PROTO_OP_obj_stat, &req), 0);
+    return kit.rep.obj_stat.size;
+}
+
+static void test_truncate_sets_a_size(void)
+{
+    struct proto_req_obj_truncate req = {INO, 5000, 1};
 
     kit_init(&kit);
-    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &grow), 0);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), 0);
     CU_ASSERT_EQUAL(object_size(1), 5000);
-    req.runs = encode(&run, 1);
-    kit_call_start(&kit, &write, 1, PROTO_OP_write, &req);
-    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &grow), 0);
-    kit_run(&kit, NS_PER_SEC);
-    CU_ASSERT_EQUAL(object_size(1), 400000);
-    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &cut), 0);
+    req.size = 100;
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), 0);
+    CU_ASSERT_EQUAL(object_size(1), 5000);
+    req.grow_only = 0;
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), 0);
     CU_ASSERT_EQUAL(object_size(1), 100);
+    req.size = UINT64_MAX;
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), -EFBIG);
+    kit_fini(&kit);
+}
+
+/* A grow at every moment of a write of a new object. */
+static void test_growing_never_cuts_a_write(void)
+{
+    struct proto_req_obj_truncate grow = {.size = 5000, .grow_only = 1};
+    struct proto_req_write req;
+    struct run run = {.length = 400000, .count = 1};
+    struct rpc_call write;
+    unsigned i;
+
+    kit_init(&kit);
+    for (i = 0; i < 150; i++) {
+        req = write_req(1, 0);
+        req.ino = grow.ino = INO + i;
+        req.runs = encode(&run, 1);
+        kit_call_start(&kit, &write, 1, PROTO_OP_write, &req);
+        kit_run(&kit, 2 * i * NS_PER_US);
+        CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &grow), 0);
+        kit_run(&kit, 10 * NS_PER_MS);
+        CU_ASSERT_EQUAL_FATAL(size_on(1, req.ino), run.length);
+    }
     kit_fini(&kit);
 }
 
@@ -611,14 +639,6 @@ static void test_rmdir_is_undone_when_its_owner_restarts(void)
     kit_fini(&kit);
 }
 
-static uint64_t size_on(uint16_t target, uint64_t ino)
-{
-    struct proto_req_obj_stat req = {ino};
-
-    CU_ASSERT_EQUAL_FATAL(kit_call(&kit, target, PROTO_OP_obj_stat, &req), 0);
-    return kit.rep.obj_stat.size;
-}
-
 static void test_objects_of_removed_files_go_in_the_end(void)
 {
     struct proto_req_obj_truncate size = {.size = 1000};
@@ -689,7 +709,8 @@ int main(void)
         UNIT_TEST(test_a_vector_of_samples_is_packed),
         UNIT_TEST(test_a_device_error_reaches_its_caller_only),
         UNIT_TEST(test_a_caller_that_vanishes_leaves_nothing),
-        UNIT_TEST(test_growing_never_cuts),
+        UNIT_TEST(test_truncate_sets_a_size),
+        UNIT_TEST(test_growing_never_cuts_a_write),
         UNIT_TEST(test_create_chooses_a_layout),
         UNIT_TEST(test_names_of_others_are_stale_here),
         UNIT_TEST(test_lookup_and_readdir_tell_sizes),
