@@ -19,6 +19,7 @@
 #include "client/size.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -93,6 +94,7 @@ static int open_name(struct capstan_session *session,
     struct capstan_file *file = args->file;
     bool is_create = (file->flags & CAPSTAN_OPEN_CREATE) != 0;
     const struct inode *inode;
+    char what[CAPSTAN_ERROR_TEXT_MAX];
     struct cli_call call;
 
     if (name->len == 0)
@@ -101,8 +103,10 @@ static int open_name(struct capstan_session *session,
         create_init(session, args, name, &call);
     else
         cli_lookup_init(session, name, &call);
-    if (cli_call(session, &call, deadline_ns) != 0)
-        return cli_call_fail(session, &call, file->path);
+    if (cli_call(session, &call, deadline_ns) != 0) {
+        snprintf(what, sizeof(what), "open %s", file->path);
+        return cli_call_fail(session, &call, what);
+    }
     inode = is_create ? &call.rep.create.inode : &call.rep.lookup.inode;
     if (inode->type != INODE_FILE)
         return cli_fail(session, -EISDIR, "open %s", file->path);
