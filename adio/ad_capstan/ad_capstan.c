@@ -327,6 +327,62 @@ static void ad_idle(struct adio_file *file)
     leave();
 }
 
+/* One step of waiting: locked only while it lasts, since the holder may be
+ * another file of this process. */
+static int lock_step(struct adio_file *file, struct capstan_lock *lock,
+                     bool *is_held_out, struct adio_error *error)
+{
+    int rc;
+
+    enter();
+    rc = capstan_lock_test(lock, is_held_out);
+    if (rc != 0)
+        fail(file->path, rc, error);
+    else if (!*is_held_out)
+        capstan_session_wait(shared.session, IDLE_US);
+    leave();
+    return rc;
+}
+
+static int ad_unlock(struct adio_file *file, struct adio_lock *lock,
+                     struct adio_error *error)
+{
+    struct capstan_lock *held = lock->handle;
+    int rc;
+
+    lock->handle = NULL;
+    enter();
+    rc = capstan_lock_end(&held);
+    if (rc != 0)
+        fail(file->path, rc, error);
+    leave();
+    return rc;
+}
+
+static int ad_lock(struct adio_file *file, struct adio_lock *lock,
+                   struct adio_error *error)
+{
+    struct adio_error ignored;
+    struct capstan_lock *wanted;
+    bool is_held = false;
+    int rc;
+
+    enter();
+    rc = capstan_file_lock_start(of(file), lock->offset, lock->length,
+                                 lock->is_shared, &wanted);
+    if (rc != 0)
+        fail(file->path, rc, error);
+    leave();
+    if (rc != 0)
+        return rc;
+    lock->handle = wanted;
+    while (rc == 0 && !is_held)
+        rc = lock_step(file, wanted, &is_held, error);
+    if (rc != 0)
+        ad_unlock(file, lock, &ignored);
+    return rc;
+}
+
 static struct capstan_pointer pointer_of(const struct adio_file *file)
 {
     const struct adio_pointer *pointer = &file->pointer;
@@ -370,7 +426,8 @@ const struct adio_driver *ad_capstan(void)
 {
     static struct adio_driver driver = {
         .name = "capstan",
-        .features = ADIO_FEATURE_LIST_IO | ADIO_FEATURE_SHARED_POINTER,
+        .features = ADIO_FEATURE_LIST_IO | ADIO_FEATURE_LOCKS |
+                    ADIO_FEATURE_SHARED_POINTER,
         .prepare = ad_prepare,
         .open = ad_open,
         .close = ad_close,
@@ -383,6 +440,8 @@ const struct adio_driver *ad_capstan(void)
         .iwritelist = ad_iwritelist,
         .test = ad_test,
         .idle = ad_idle,
+        .lock = ad_lock,
+        .unlock = ad_unlock,
         .pointer_step = ad_pointer_step,
         .pointer_drop = ad_pointer_drop,
         .finalize = ad_finalize,

@@ -66,6 +66,14 @@ struct adio_create {
     uint32_t striping_factor; /* hint */
 };
 
+/* A lock, held or wanted. The caller's; handle is the driver's. */
+struct adio_lock {
+    uint64_t offset;
+    uint64_t length; /* at least 1 */
+    bool is_shared;
+    void *handle;
+};
+
 /**
  * A storage driver. Every slot is filled: adio_driver_complete() puts a generic
  * default (-ENOTSUP, or built from the others) where a driver leaves NULL.
@@ -121,10 +129,11 @@ struct adio_driver {
     /** End what the process shares between files; none is open any more. */
     void (*finalize)(void);
 
-    /** Byte-range lock and unlock; default -ENOTSUP. */
-    int (*lock)(struct adio_file *file, uint64_t offset, uint64_t length,
-                bool is_shared, struct adio_error *error);
-    int (*unlock)(struct adio_file *file, uint64_t offset, uint64_t length,
+    /** Wait for a lock on a byte range, and give it back; default -ENOTSUP.
+     *  unlock is -ESTALE when the lock was lost meanwhile. */
+    int (*lock)(struct adio_file *file, struct adio_lock *lock,
+                struct adio_error *error);
+    int (*unlock)(struct adio_file *file, struct adio_lock *lock,
                   struct adio_error *error);
     /**
      * Shared pointer (pointer.h): add to it, or set it when is_set, once; the

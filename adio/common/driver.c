@@ -79,13 +79,13 @@ static int no_list(struct adio_file *file, const struct run *runs, size_t nruns,
     return unsupported(file->driver, file->path, "transfer", error);
 }
 
-static int no_lock(struct adio_file *file, uint64_t offset, uint64_t length,
-                   bool is_shared, struct adio_error *error)
+static int no_lock(struct adio_file *file, struct adio_lock *lock,
+                   struct adio_error *error)
 {
     return unsupported(file->driver, file->path, "lock", error);
 }
 
-static int no_unlock(struct adio_file *file, uint64_t offset, uint64_t length,
+static int no_unlock(struct adio_file *file, struct adio_lock *lock,
                      struct adio_error *error)
 {
     return unsupported(file->driver, file->path, "unlock", error);

@@ -159,6 +159,41 @@ int capstan_file_pointer_set(struct capstan_file *file,
 int capstan_file_pointer_drop(struct capstan_file *file,
                               const struct capstan_pointer *pointer);
 
+/*
+ * A lock on a range of a file, for programs that agree to take it: it does not
+ * keep anybody from reading or writing. The file's first target holds it under
+ * a lease, which the session renews in every call that moves it on. So the lock
+ * of a program that ended, or that stopped for long, ends.
+ *
+ *     capstan_file_lock_start(file, 0, 4096, false, &lock);
+ *     while (rc == 0 && !is_held) {
+ *         rc = capstan_lock_test(lock, &is_held);
+ *         ...                  capstan_session_wait()
+ *     }
+ *     ...                      read and write
+ *     rc = capstan_lock_end(&lock);
+ */
+struct capstan_lock;
+
+/** Ask for a lock. length is at least 1; one program's locks exclude each other
+ *  like those of two. @return 0, -EINVAL, -ENOMEM. */
+int capstan_file_lock_start(struct capstan_file *file, uint64_t offset,
+                            uint64_t length, bool is_shared,
+                            struct capstan_lock **lock_out);
+
+/** Is it held? It may take any time, as long as the server answers.
+ *  @return 0 (also: not yet), -ESTALE (it was held and is lost), -ETIMEDOUT. */
+int capstan_lock_test(struct capstan_lock *lock, bool *is_held_out);
+
+/**
+ * Give it back, held or not; waits for the answer. *lock_p becomes NULL.
+ *
+ * @return 0 (it was held all the time), -ESTALE (it was not, or was lost, as
+ *         when the server restarted: what was done under it may not have been
+ *         alone), or the code of the call.
+ */
+int capstan_lock_end(struct capstan_lock **lock_p);
+
 /* Where a file's stripes lie, for placement of aggregators and file realms. */
 struct capstan_file_layout {
     uint32_t stripe_size;

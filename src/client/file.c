@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "client/call.h"
 #include "client/io.h"
+#include "client/lock.h"
 #include "client/size.h"
 
 #include <assert.h>
@@ -178,6 +179,8 @@ int capstan_file_close(struct capstan_file **file_p)
     rc = cli_enter(session);
     while (rc == 0 && file->active > 0)
         cli_turn(session, cli_deadline(session));
+    if (rc == 0)
+        cli_locks_abandon(session, file);
     if (rc == 0 && file->is_dirty)
         rc = capstan_file_sync(file);
     if (rc == -ESTALE) /* removed while open: nothing to keep */

@@ -186,6 +186,9 @@ int face_rw_end(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status);
  *  Under the file's lock. */
 int face_rw_prepare(struct face_file *face, const struct face_rw *rw,
                     struct run_list *list, struct adio_error *error);
+void face_rw_move(struct adio_file *adio, enum coll_verb verb,
+                  const struct run_list *list, uint64_t *bytes_out,
+                  struct adio_error *error);
 void face_rw_moved(struct face_file *face, const struct face_rw *rw,
                    const struct run_list *list, int code);
 

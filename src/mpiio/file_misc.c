@@ -5,10 +5,10 @@
  * Sizes are set by rank 0 after the ranks have agreed that all of them ask for
  * the same. Pointers are in etypes of the view.
  *
- * Possible failure modes are: sizes that differ by rank (MPI_ERR_NOT_SAME); a
+ * Possible failure modes are: sizes or flags that differ by rank (MPI_ERR_NOT_SAME); a
  * file opened for reading (MPI_ERR_READ_ONLY); an offset below zero
- * (MPI_ERR_ARG); what MPI_MODE_SEQUENTIAL forbids, and atomic mode
- * (MPI_ERR_UNSUPPORTED_OPERATION).
+ * (MPI_ERR_ARG); what MPI_MODE_SEQUENTIAL forbids, and atomic mode over a
+ * driver without locks (MPI_ERR_UNSUPPORTED_OPERATION).
  */
 #include "face.h"
 
@@ -186,13 +186,32 @@ int face_get_byte_offset(ompi_file_t *fh, MPI_Offset offset,
     return face_code(&error);
 }
 
+static void set_atomicity(struct adio_file *adio, bool is_atomic,
+                          struct adio_error *error)
+{
+    int mine[2] = {is_atomic, -is_atomic};
+    int most[2];
+
+    PMPI_Allreduce(mine, most, 2, MPI_INT, MPI_MAX, adio->comm);
+    if (most[0] != -most[1])
+        adio_error_set(error, -ENOTUNIQ, "%s: set atomicity: differs by rank",
+                       adio->display);
+    else if (is_atomic && (adio->driver->features & ADIO_FEATURE_LOCKS) == 0)
+        adio_error_set(error, -ENOTSUP, "%s: atomic mode (%s)", adio->display,
+                       adio->driver->name);
+    else
+        adio->is_atomic = is_atomic;
+}
+
 int face_set_atomicity(ompi_file_t *fh, int is_atomic)
 {
+    struct face_file *face = face_of(fh);
     struct adio_error error = {0};
 
-    if (is_atomic)
-        adio_error_set(&error, -ENOTSUP, "%s: atomic mode",
-                       face_of(fh)->adio->display);
+    face_drain(face);
+    OPAL_THREAD_LOCK(&face->lock);
+    set_atomicity(face->adio, is_atomic != 0, &error);
+    OPAL_THREAD_UNLOCK(&face->lock);
     return face_code(&error);
 }
 

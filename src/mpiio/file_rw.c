@@ -19,6 +19,8 @@
  */
 #include "face.h"
 
+#include "adio/common/atomic.h"
+
 #include <stdlib.h>
 
 #define LIST_ROOM_KEPT 4096 /* runs a file keeps memory for between calls */
@@ -136,22 +138,47 @@ static void settle(struct face_file *face, const struct face_rw *rw,
         run_list_fini(&face->list);
 }
 
-static void move_alone(struct adio_file *adio, enum coll_verb verb,
-                       const struct run_list *list, uint64_t *bytes_out,
-                       struct adio_error *error)
+void face_rw_move(struct adio_file *adio, enum coll_verb verb,
+                  const struct run_list *list, uint64_t *bytes_out,
+                  struct adio_error *error)
 {
+    const struct adio_driver *driver = adio->driver;
     int rc;
 
     if (list->nruns == 0)
         return;
-    if (verb == COLL_READ)
-        rc = adio->driver->readlist(adio, list->runs, list->nruns, bytes_out,
-                                    error);
+    if (adio->is_atomic)
+        rc = atomic_move(adio, verb == COLL_WRITE, list->runs, list->nruns,
+                         bytes_out, error);
+    else if (verb == COLL_READ)
+        rc = driver->readlist(adio, list->runs, list->nruns, bytes_out, error);
     else
-        rc = adio->driver->writelist(adio, list->runs, list->nruns, bytes_out,
-                                     error);
+        rc = driver->writelist(adio, list->runs, list->nruns, bytes_out,
+                               error);
     if (rc != 0 && error->code == 0)
         adio_error_set(error, rc, "%s: %s", adio->display, verb_name(verb));
+}
+
+/* In atomic mode each rank moves its own, and all agree how it went. */
+static int move_together(struct adio_file *adio, enum coll_verb verb,
+                         const struct run_list *list,
+                         const struct adio_error *local, uint64_t *bytes_out,
+                         struct adio_error *error)
+{
+    int rc;
+
+    if (!adio->is_atomic) {
+        rc = coll_run(adio, verb, list->runs, list->nruns,
+                      local->code != 0 ? local : NULL, bytes_out, error);
+        if (rc != 0 && error->code == 0)
+            adio_error_set(error, rc, "%s: collective %s", adio->display,
+                           verb_name(verb));
+        return rc;
+    }
+    *error = *local;
+    if (local->code == 0)
+        face_rw_move(adio, verb, list, bytes_out, error);
+    return adio_agree(adio->comm, error);
 }
 
 int face_rw_alone(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
@@ -162,7 +189,7 @@ int face_rw_alone(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
 
     OPAL_THREAD_LOCK(&face->lock);
     if (face_rw_prepare(face, rw, &face->list, &error) == 0)
-        move_alone(face->adio, rw->verb, &face->list, &bytes, &error);
+        face_rw_move(face->adio, rw->verb, &face->list, &bytes, &error);
     settle(face, rw, bytes, error.code, status);
     OPAL_THREAD_UNLOCK(&face->lock);
     return face_code(&error);
@@ -177,11 +204,8 @@ static int rw_all(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
     int rc;
 
     face_rw_prepare(face, rw, &face->list, &local);
-    rc = coll_run(face->adio, rw->verb, face->list.runs, face->list.nruns,
-                  local.code != 0 ? &local : NULL, &bytes, &error);
-    if (rc != 0 && error.code == 0)
-        adio_error_set(&error, rc, "%s: collective %s", face->adio->display,
-                       verb_name(rw->verb));
+    rc = move_together(face->adio, rw->verb, &face->list, &local, &bytes,
+                       &error);
     settle(face, rw, bytes, rc, status);
     face_info_refresh(fh);
     return face_code(&error);
@@ -203,13 +227,14 @@ int face_rw_all_fail(ompi_file_t *fh, const struct face_rw *rw)
 {
     struct face_file *face = face_of(fh);
     struct adio_error local = {0}, error = {0};
+    const struct run_list nothing = {0};
     uint64_t bytes;
 
     adio_error_set(&local, -ENOMEM, "%s: %s", face->adio->display,
                    verb_name(rw->verb));
     face_drain(face);
     OPAL_THREAD_LOCK(&face->lock);
-    coll_run(face->adio, rw->verb, NULL, 0, &local, &bytes, &error);
+    move_together(face->adio, rw->verb, &nothing, &local, &bytes, &error);
     OPAL_THREAD_UNLOCK(&face->lock);
     return face_code(&error);
 }

@@ -35,7 +35,10 @@
     X(34, obj_sync, 0)                                                         \
     X(35, obj_destroy, 0)                                                      \
     X(40, counter_step, PROTO_ONCE)                                            \
-    X(41, counter_drop, 0)
+    X(41, counter_drop, 0)                                                     \
+    X(42, lock, 0)                                                             \
+    X(43, unlock, PROTO_ONCE)                                                  \
+    X(44, renew, 0)
 
 /* Requests. */
 #define PROTO_REQ_hello(U8, U16, U32, U64, INODE, BYTES)                       \
@@ -106,6 +109,11 @@
     U64(age_ns) /* of the open: how long ago the counter may have begun */
 #define PROTO_REQ_counter_drop(U8, U16, U32, U64, INODE, BYTES)                \
     U64(ino) U64(handle)
+/* Byte-range locks, at column 0's target; `id` is the client's number. */
+#define PROTO_REQ_lock(U8, U16, U32, U64, INODE, BYTES)                        \
+    U64(ino) U64(id) U64(offset) U64(length) U8(is_shared)
+#define PROTO_REQ_unlock(U8, U16, U32, U64, INODE, BYTES) U64(ino) U64(id)
+#define PROTO_REQ_renew(U8, U16, U32, U64, INODE, BYTES) U64(ino) U64(id)
 
 /* Replies; the status is in the header, a text may follow on failure. */
 #define PROTO_REP_hello(U8, U16, U32, U64, INODE, BYTES)                       \
@@ -141,5 +149,10 @@
 #define PROTO_REP_obj_destroy(U8, U16, U32, U64, INODE, BYTES) U8(unused)
 #define PROTO_REP_counter_step(U8, U16, U32, U64, INODE, BYTES) U64(before)
 #define PROTO_REP_counter_drop(U8, U16, U32, U64, INODE, BYTES) U8(unused)
+#define PROTO_REP_lock(U8, U16, U32, U64, INODE, BYTES)                        \
+    U8(is_granted) /* 0: not yet, ask again */                                 \
+    U64(lease_ns)
+#define PROTO_REP_unlock(U8, U16, U32, U64, INODE, BYTES) U8(unused)
+#define PROTO_REP_renew(U8, U16, U32, U64, INODE, BYTES) U64(lease_ns)
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Each MPI_File call once, and each error class once: access modes, sizes,
- * pointers, views, infos, ends of files, split and nonblocking calls, and what
- * is not supported.
+ * pointers, views, infos, ends of files, split and nonblocking calls.
  */
 #include "mpi_test.h"
 
@@ -428,19 +427,6 @@ static void test_nonblocking_collectives(void)
     OK(MPI_File_close(&files[0]));
 }
 
-static void test_what_is_unsupported_says_so(void)
-{
-    MPI_File file =
-        open_file("unsupported", RDWR_NEW | MPI_MODE_DELETE_ON_CLOSE);
-    int is_atomic = 1;
-
-    OK(MPI_File_get_atomicity(file, &is_atomic));
-    CHECK(!is_atomic);
-    OK(MPI_File_set_atomicity(file, 0));
-    FAILS(MPI_ERR_UNSUPPORTED_OPERATION, MPI_File_set_atomicity(file, 1));
-    OK(MPI_File_close(&file));
-}
-
 int main(int argc, char **argv)
 {
     test_start(&argc, &argv);
@@ -457,7 +443,6 @@ int main(int argc, char **argv)
     test_split_collectives();
     test_nonblocking_calls();
     test_nonblocking_collectives();
-    test_what_is_unsupported_says_so();
     MPI_Finalize();
     return 0;
 }

@@ -3,6 +3,6 @@
 # representations, over ad_posix; or where CAPSTAN_TEST_PREFIX says.
 . "$top_srcdir/tests/mpi/lib.sh"
 
-for program in shared; do
+for program in shared atomic; do
     each "$top_builddir/tests/mpi/test_$program" "$files"
 done
