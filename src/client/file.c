@@ -96,7 +96,7 @@ static int open_name(struct capstan_session *session,
     struct cli_call call;
 
     if (name->len == 0)
-        return cli_fail(session, -EISDIR, "open %s", file->path);
+        return cli_fail(session, -EISDIR, "%s", file->path);
     if (is_create)
         create_init(session, args, name, &call);
     else
@@ -105,9 +105,9 @@ static int open_name(struct capstan_session *session,
         return cli_call_fail(session, &call, file->path);
     inode = is_create ? &call.rep.create.inode : &call.rep.lookup.inode;
     if (inode->type != INODE_FILE)
-        return cli_fail(session, -EISDIR, "open %s", file->path);
+        return cli_fail(session, -EISDIR, "%s", file->path);
     if (cli_layout_known(session, &inode->layout) != 0)
-        return cli_fail(session, -ERR_CLUSTER, "open %s: layout", file->path);
+        return cli_fail(session, -ERR_CLUSTER, "%s: layout", file->path);
     args->is_new = is_create && call.rep.create.is_new;
     memcpy(file->name_text, name->text, name->len);
     file->name = *name;
