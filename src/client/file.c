@@ -99,7 +99,7 @@ static int open_name(struct capstan_session *session,
     struct cli_call call;
 
     if (name->len == 0)
-        return cli_fail(session, -EISDIR, "open %s", file->path);
+        return cli_fail(session, -EISDIR, "%s", file->path);
     if (is_create)
         create_init(session, args, name, &call);
     else
@@ -110,9 +110,9 @@ static int open_name(struct capstan_session *session,
     }
     inode = is_create ? &call.rep.create.inode : &call.rep.lookup.inode;
     if (inode->type != INODE_FILE)
-        return cli_fail(session, -EISDIR, "open %s", file->path);
+        return cli_fail(session, -EISDIR, "%s", file->path);
     if (cli_layout_known(session, &inode->layout) != 0)
-        return cli_fail(session, -ERR_CLUSTER, "open %s: layout", file->path);
+        return cli_fail(session, -ERR_CLUSTER, "%s: layout", file->path);
     args->is_new = is_create && call.rep.create.is_new;
     memcpy(file->name_text, name->text, name->len);
     file->name = *name;

@@ -62,6 +62,7 @@ static int open_net(struct capstan_session *session,
         .recv_ctx = &session->rpc,
         .clock = config->clock,
         .fabric = config->fabric,
+        .no_shortcut = getenv("CAPSTAN_NO_SHORTCUT") != NULL,
     };
 
     return net_open(config->net_driver, &net, &session->net);
