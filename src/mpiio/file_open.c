@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define MODES (MPI_MODE_RDONLY | MPI_MODE_WRONLY | MPI_MODE_RDWR)
@@ -71,6 +72,7 @@ static struct face_file *face_new(struct adio_error *error, const char *path)
         OBJ_CONSTRUCT(&face->lock, opal_mutex_t);
         face->etype = MPI_BYTE;
         face->filetype = MPI_BYTE;
+        snprintf(face->datarep, sizeof(face->datarep), "native");
         return face;
     }
     free(face);

@@ -39,6 +39,7 @@ struct face_pending {
     ompi_file_t *fh;
     enum coll_verb verb;
     struct run_list list;
+    struct face_stage stage;
     struct coll_op *op; /* one of these two while it runs */
     struct adio_io *io;
     struct adio_error error;
@@ -87,6 +88,7 @@ static void complete(struct face_pending *pending)
     struct face_file *face = face_of(pending->fh);
     ompi_request_t *request = pending->request;
 
+    face_stage_end(face, &pending->stage, &pending->bytes, &pending->error);
     PMPI_Status_set_elements_x(&request->req_status, MPI_BYTE,
                                (MPI_Count)pending->bytes);
     request->req_status.MPI_ERROR = face_code(&pending->error);
@@ -253,7 +255,8 @@ static int start(ompi_file_t *fh, const struct face_rw *rw, start_fn *how,
 
     *request_out = pending->request;
     OPAL_THREAD_LOCK(&face->lock);
-    face_rw_prepare(face, rw, &pending->list, &pending->error);
+    face_rw_prepare(face, rw, &pending->list, &pending->stage,
+                    &pending->error);
     how(pending, face->adio);
     face_rw_moved(face, rw, &pending->list, pending->error.code);
     __atomic_add_fetch(&face->npending, 1, __ATOMIC_ACQ_REL);

@@ -30,9 +30,11 @@ static const char *verb_name(enum coll_verb verb)
     return verb == COLL_READ ? "read" : "write";
 }
 
-static int check(const struct adio_file *adio, const struct face_rw *rw,
-                 struct adio_error *error)
+static int check(const struct face_file *face, const struct face_rw *rw,
+                 uint64_t *bytes_out, struct adio_error *error)
 {
+    const struct adio_file *adio = face->adio;
+
     if (rw->verb == COLL_READ && (adio->amode & MPI_MODE_WRONLY) != 0)
         adio_error_set(error, -EACCES, "%s: read: opened WRONLY",
                        adio->display);
@@ -45,9 +47,9 @@ static int check(const struct adio_file *adio, const struct face_rw *rw,
     else if (rw->where == FACE_AT && rw->offset < 0)
         face_refuse(error, -FACE_ARG, "%s: %s at offset %lld", adio->display,
                     verb_name(rw->verb), (long long)rw->offset);
-    else if (rw->type->super.size * (uint64_t)rw->count %
-                 adio->view->etype_size !=
-             0)
+    else if (face_rw_bytes(face, rw, bytes_out, error) != 0)
+        return error->code;
+    else if (*bytes_out % adio->view->etype_size != 0)
         face_refuse(error, -FACE_TYPE, "%s: %s of a part of an etype",
                     adio->display, verb_name(rw->verb));
     return error->code;
@@ -55,7 +57,7 @@ static int check(const struct adio_file *adio, const struct face_rw *rw,
 
 /* Where the access begins, in etypes. */
 static int64_t find_start(struct face_file *face, const struct face_rw *rw,
-                          struct adio_error *error)
+                          uint64_t bytes, struct adio_error *error)
 {
     int64_t at = rw->offset;
 
@@ -63,7 +65,7 @@ static int64_t find_start(struct face_file *face, const struct face_rw *rw,
         at = (int64_t)face->adio->position;
     else if (rw->where == FACE_ORDERED ||
              (rw->where == FACE_SHARED && error->code == 0))
-        face_pointer_take(face, rw, &at, error);
+        face_pointer_take(face, rw->where, bytes, &at, error);
     return at;
 }
 
@@ -89,21 +91,25 @@ static int make_runs(struct face_file *face, const struct face_rw *rw,
 }
 
 int face_rw_prepare(struct face_file *face, const struct face_rw *rw,
-                    struct run_list *list, struct adio_error *error)
+                    struct run_list *list, struct face_stage *stage,
+                    struct adio_error *error)
 {
     struct adio_file *adio = face->adio;
+    uint64_t at, bytes = 0;
     int64_t start;
-    uint64_t at;
     int rc;
 
     list->nruns = 0;
     list->bytes = 0;
-    check(adio, rw, error);
-    start = find_start(face, rw, error);
+    if (check(face, rw, &bytes, error) == 0 && face->rep != NULL)
+        face_stage_fill(face, rw, bytes, stage, error);
+    start = find_start(face, rw, bytes, error);
     if (error->code != 0)
         return error->code;
     if (__builtin_mul_overflow((uint64_t)start, adio->view->etype_size, &at))
         rc = -EOVERFLOW;
+    else if (stage->memory != NULL)
+        rc = view_runs(adio->view, at, stage->memory, face->byte, bytes, list);
     else
         rc = make_runs(face, rw, at, list);
     if (rc == 0)
@@ -188,8 +194,9 @@ int face_rw_alone(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
     uint64_t bytes = 0;
 
     OPAL_THREAD_LOCK(&face->lock);
-    if (face_rw_prepare(face, rw, &face->list, &error) == 0)
+    if (face_rw_prepare(face, rw, &face->list, &face->stage, &error) == 0)
         face_rw_move(face->adio, rw->verb, &face->list, &bytes, &error);
+    face_stage_end(face, &face->stage, &bytes, &error);
     settle(face, rw, bytes, error.code, status);
     OPAL_THREAD_UNLOCK(&face->lock);
     return face_code(&error);
@@ -203,9 +210,10 @@ static int rw_all(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
     uint64_t bytes = 0;
     int rc;
 
-    face_rw_prepare(face, rw, &face->list, &local);
+    face_rw_prepare(face, rw, &face->list, &face->stage, &local);
     rc = move_together(face->adio, rw->verb, &face->list, &local, &bytes,
                        &error);
+    face_stage_end(face, &face->stage, &bytes, &error);
     settle(face, rw, bytes, rc, status);
     face_info_refresh(fh);
     return face_code(&error);

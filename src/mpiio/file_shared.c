@@ -18,12 +18,6 @@
 
 #include "adio/common/pointer.h"
 
-static int64_t size_of(const struct adio_file *adio, const struct face_rw *rw)
-{
-    return (int64_t)(rw->type->super.size * (uint64_t)rw->count /
-                     adio->view->etype_size);
-}
-
 /* What the last rank tells: where the access of rank 0 begins, or why not. */
 struct base {
     int64_t at;
@@ -54,13 +48,16 @@ static void take_in_order(struct adio_file *adio, int64_t size,
     *at_out = base.at + before[0];
 }
 
-void face_pointer_take(struct face_file *face, const struct face_rw *rw,
-                       int64_t *at_out, struct adio_error *error)
+void face_pointer_take(struct face_file *face, enum face_where where,
+                       uint64_t bytes, int64_t *at_out,
+                       struct adio_error *error)
 {
     struct adio_file *adio = face->adio;
-    int64_t size = error->code == 0 ? size_of(adio, rw) : 0;
+    int64_t size = (int64_t)(bytes / adio->view->etype_size);
 
-    if (rw->where == FACE_ORDERED)
+    if (error->code != 0)
+        size = 0;
+    if (where == FACE_ORDERED)
         take_in_order(adio, size, at_out, error);
     else
         pointer_step(adio, false, size, at_out, error);
