@@ -4,7 +4,7 @@
  *
  * The happy path: a LOCK call goes to the target of column 0; its answer is
  * "granted", or "not yet" after a while, and then the call is made again under
- * the same number. A held lock is renewed when a third of its lease is over.
+ * the same number. A held lock is renewed when a fifth of its lease is over.
  * One UNLOCK ends it.
  *
  * A lease counts from before the call that granted or renewed it, so that here
@@ -24,6 +24,7 @@
 #include <utlist.h>
 
 #define ASK_AGAIN_NS (5 * NS_PER_MS) /* after a "not yet" that came at once */
+#define RENEW_NS (1500 * NS_PER_MS)  /* a renewal is then made anew */
 
 struct capstan_lock {
     struct capstan_file *file;
@@ -66,7 +67,9 @@ static void ask(struct capstan_lock *lock)
               &lock->call);
     lock->sent_ns = clock_now(session->clock);
     lock->is_asking = true;
-    cli_call_start(session, &lock->call, cli_deadline(session));
+    cli_call_start(session, &lock->call,
+                   lock->is_held ? lock->sent_ns + RENEW_NS
+                                 : cli_deadline(session));
 }
 
 int capstan_file_lock_start(struct capstan_file *file, uint64_t offset,
@@ -95,25 +98,33 @@ int capstan_file_lock_start(struct capstan_file *file, uint64_t offset,
     return 0;
 }
 
-static void granted(struct capstan_lock *lock, uint64_t lease_ns)
+/* An answer that was long under way may leave too little of the lease: then the
+ * lock, which the server does hold, is asked for once more. */
+static void granted(struct capstan_lock *lock, uint64_t lease_ns, uint64_t now)
 {
+    if (!lock->is_held && now >= lock->sent_ns + lease_ns / 3 * 2) {
+        lock->next_ns = now;
+        return;
+    }
     lock->is_held = true;
     lock->until_ns = lock->sent_ns + lease_ns;
-    lock->next_ns = lock->sent_ns + lease_ns / 3;
+    lock->next_ns = lock->sent_ns + lease_ns / 5;
 }
 
 /* The call has ended. */
-static void take(struct capstan_lock *lock)
+static void take(struct capstan_lock *lock, uint64_t now)
 {
     const struct cli_call *call = &lock->call;
 
     lock->is_asking = false;
-    if (call->rc != 0)
+    if (call->rc == -ETIMEDOUT && lock->is_held)
+        lock->next_ns = now; /* the lease decides */
+    else if (call->rc != 0)
         lock->rc = call->rc;
     else if (call->opcode == PROTO_OP_renew)
-        granted(lock, call->rep.renew.lease_ns);
+        granted(lock, call->rep.renew.lease_ns, now);
     else if (call->rep.lock.is_granted)
-        granted(lock, call->rep.lock.lease_ns);
+        granted(lock, call->rep.lock.lease_ns, now);
     else
         lock->next_ns = lock->sent_ns + ASK_AGAIN_NS;
 }
@@ -129,7 +140,7 @@ static int pump(struct capstan_lock *lock, uint64_t now)
     if (lock->is_asking) {
         if (!lock->call.is_done)
             return 0;
-        take(lock);
+        take(lock, now);
     } else if (now >= lock->next_ns) {
         ask(lock);
     } else {

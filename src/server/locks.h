@@ -26,7 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LOCKS_LEASE_NS (10 * NS_PER_SEC)
+#define LOCKS_LEASE_NS (15 * NS_PER_SEC)
 #define LOCKS_PATIENCE_NS (5 * NS_PER_SEC)
 
 struct locks;
