@@ -45,6 +45,9 @@ static const char usage[] =
     "  --no-sync       beyond the standard: a write is visible when it "
     "returns\n"
     "  --no-shared     leave shared file pointers out\n"
+    "  --blocking      leave nonblocking calls out\n"
+    "  --repeats       filetypes that show a byte twice, for files opened\n"
+    "                  RDONLY (Open MPI 4.1 refuses them itself)\n"
     "  --timeout T     seconds that one step may take (120)\n"
     "  --steps LIST, --quiet STEP:RANKS, --depth D, --count N, --no-hints\n"
     "                  make the seed smaller, as --shrink found it\n";
@@ -162,7 +165,7 @@ static void take_option(struct settings *settings, int option)
 static bool parse(int argc, char **argv, struct settings *settings)
 {
     int verbose = 0, shrink = 0, strict = 0, no_sync = 0, no_shared = 0,
-        no_hints = 0, option;
+        no_hints = 0, blocking = 0, repeats = 0, option;
     const struct option options[] = {
         {"seeds", required_argument, NULL, 'n'},
         {"start", required_argument, NULL, 's'},
@@ -178,6 +181,8 @@ static bool parse(int argc, char **argv, struct settings *settings)
         {"no-sync", no_argument, &no_sync, 1},
         {"no-shared", no_argument, &no_shared, 1},
         {"no-hints", no_argument, &no_hints, 1},
+        {"blocking", no_argument, &blocking, 1},
+        {"repeats", no_argument, &repeats, 1},
         {NULL, 0, NULL, 0},
     };
 
@@ -193,6 +198,8 @@ static bool parse(int argc, char **argv, struct settings *settings)
     settings->is_strict = strict != 0;
     settings->needs_sync = no_sync == 0;
     settings->has_shared = no_shared == 0;
+    settings->is_blocking = blocking != 0;
+    settings->has_repeats = repeats != 0;
     settings->mask.has_hints = no_hints == 0;
     settings->path = argv[optind];
     return optind == argc - 1 && settings->nseeds > 0;

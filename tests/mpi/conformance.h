@@ -96,6 +96,8 @@ struct settings {
     bool is_strict;   /* holes of the file are zero, short reads touch less */
     bool needs_sync;  /* other ranks see a write after sync-barrier-sync */
     bool has_shared;  /* try shared pointers */
+    bool is_blocking; /* leave nonblocking calls out */
+    bool has_repeats; /* filetypes that show a byte twice */
     unsigned timeout; /* seconds a step may take */
     const char *report;
 };

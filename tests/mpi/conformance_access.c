@@ -46,7 +46,8 @@ static void draw_call(struct run *run, struct handle *handle, struct plan *plan)
     if (place > 88 && run->settings->has_shared && views_are_alike(run, handle))
         plan->place = PLACE_SHARED;
     if (rng_chance(&rng, 40))
-        plan->form = FORM_NONBLOCKING;
+        plan->form =
+            run->settings->is_blocking ? FORM_BLOCKING : FORM_NONBLOCKING;
     else if (plan->is_collective && rng_chance(&rng, 30))
         plan->form = FORM_SPLIT;
     if (plan->place == PLACE_SHARED && plan->is_collective &&

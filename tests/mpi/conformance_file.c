@@ -236,7 +236,7 @@ void step_reopen(struct run *run, int number)
     handle_close(run, number);
     if (!conf_agree(run) || (was_open && number != HANDLE_MAIN))
         return;
-    if (rng_chance(&rng, 15))
+    if (rng_chance(&rng, 25))
         amode = MPI_MODE_RDONLY;
     else if (rng_chance(&rng, 12))
         amode = MPI_MODE_WRONLY;

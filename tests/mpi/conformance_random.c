@@ -65,6 +65,38 @@ struct ctype *type_pair(const struct ctype *old, int64_t second)
                                        (long long)second, old->text));
 }
 
+/* "2 at 5, 1 at 9", as the constructor has it. */
+static const char *blocks_text(struct blocks *blocks, bool are_places)
+{
+    int at = 0;
+
+    for (int i = 0; i < blocks->n; i++)
+        at += snprintf(blocks->text + at, sizeof(blocks->text) - (size_t)at,
+                       "%d at %lld, ", blocks->lengths[i],
+                       are_places ? (long long)blocks->places[i]
+                                  : (long long)blocks->starts[i]);
+    return blocks->text;
+}
+
+struct ctype *type_repeats(struct rng *rng, const struct ctype *old)
+{
+    struct ctype *type = must_alloc(sizeof(*type));
+    struct blocks blocks = {.n = 2 + (int)rng_below(rng, BLOCKS_MAX - 1)};
+
+    for (int i = 0; i < blocks.n; i++) {
+        blocks.lengths[i] = 1;
+        if (i > 0)
+            blocks.starts[i] = blocks.starts[i - 1] + (int)rng_below(rng, 3);
+    }
+    type_must(MPI_Type_create_indexed_block(blocks.n, 1, blocks.starts,
+                                            old->mpi, &type->mpi),
+              "indexed_block");
+    for (int i = 0; i < blocks.n; i++)
+        type_add(type, old, blocks.starts[i] * old->extent);
+    return type_finish(type, text_make("indexed_block(%s%s)",
+                                       blocks_text(&blocks, false), old->text));
+}
+
 static struct ctype *make_vector(const struct type_rules *rules,
                                  const struct ctype *old)
 {
@@ -139,19 +171,6 @@ static void choose_blocks(const struct type_rules *rules,
     }
     for (int i = 0; i < blocks->n && !rules->is_file && !is_same_length; i++)
         swap_blocks(blocks, i, below(rules, blocks->n));
-}
-
-/* "2 at 5, 1 at 9", as the constructor has it. */
-static const char *blocks_text(struct blocks *blocks, bool are_places)
-{
-    int at = 0;
-
-    for (int i = 0; i < blocks->n; i++)
-        at += snprintf(blocks->text + at, sizeof(blocks->text) - (size_t)at,
-                       "%d at %lld, ", blocks->lengths[i],
-                       are_places ? (long long)blocks->places[i]
-                                  : (long long)blocks->starts[i]);
-    return blocks->text;
 }
 
 static struct ctype *make_indexed(const struct type_rules *rules,

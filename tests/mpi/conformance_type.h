@@ -70,6 +70,10 @@ struct ctype *type_contiguous(const struct ctype *old, int count);
 struct ctype *type_resized(const struct ctype *old, int64_t lb, int64_t extent);
 struct ctype *type_pair(const struct ctype *old, int64_t second);
 
+/** Some copies of old one after the other, some at the same place: what a
+ *  filetype may be that is only read through. */
+struct ctype *type_repeats(struct rng *rng, const struct ctype *old);
+
 /** Its typemap may be a filetype's that is written through. */
 bool type_is_filetype(const struct ctype *type);
 

@@ -89,10 +89,13 @@ static void print_fault(const struct run *run, int rank, const char *text)
            (unsigned long long)run->seed, run->size, run->step, run->op,
            conf_fault_word(run->verdict.fault), rank, text,
            run->story == NULL ? "" : run->story);
-    printf("  again: mpirun -n %d conformance --start %llu --seeds 1%s%s %s\n",
-           run->size, (unsigned long long)run->seed,
-           run->settings->needs_sync ? "" : " --no-sync", mask,
-           run->settings->path);
+    printf(
+        "  again: mpirun -n %d conformance --start %llu --seeds 1%s%s%s%s %s\n",
+        run->size, (unsigned long long)run->seed,
+        run->settings->needs_sync ? "" : " --no-sync",
+        run->settings->is_blocking ? " --blocking" : "",
+        run->settings->has_shared ? "" : " --no-shared", mask,
+        run->settings->path);
     fflush(stdout);
 }
 

@@ -94,7 +94,7 @@ static struct ctype *draw_etype(struct rng *rng, struct signature *signature)
 }
 
 static struct ctype *draw_filetype(const struct run *run, struct rng *rng,
-                                   const struct ctype *etype)
+                                   const struct ctype *etype, bool may_repeat)
 {
     struct type_rules rules = {.rng = rng,
                                .leaf = etype,
@@ -104,6 +104,8 @@ static struct ctype *draw_filetype(const struct run *run, struct rng *rng,
 
     if (rng_chance(rng, 12))
         return type_contiguous(etype, 1);
+    if (may_repeat && etype->nelements == 1 && rng_chance(rng, 40))
+        return type_repeats(rng, etype);
     return type_random(&rules);
 }
 
@@ -147,8 +149,11 @@ static struct ctype *copy_etype(struct rng rng, struct signature *signature)
 }
 
 /* The view of one rank. Only the style and the etype are the same for all. */
-static void draw_view(const struct run *run, int rank, struct view *view)
+static void draw_view(const struct run *run, const struct handle *handle,
+                      int rank, struct view *view)
 {
+    bool may_repeat =
+        run->settings->has_repeats && (handle->amode & MPI_MODE_RDONLY) != 0;
     struct rng common, own;
     enum style style;
     struct ctype *tile;
@@ -163,7 +168,7 @@ static void draw_view(const struct run *run, int rank, struct view *view)
     view->disp = draw_disp(is_own ? &own : &common);
     if (style == STYLE_APART)
         view->disp += rank * 20000;
-    tile = draw_filetype(run, is_own ? &own : &common, view->etype);
+    tile = draw_filetype(run, is_own ? &own : &common, view->etype, may_repeat);
     if (style == STYLE_DEALT && tile->size > 0) {
         deal(view, tile, rank, run->size);
         type_free(&tile);
@@ -197,7 +202,7 @@ void step_view(struct run *run, struct handle *handle)
     snprintf(run->op, sizeof(run->op), "set_view");
     conf_where(run);
     for (int r = 0; r < run->size; r++) {
-        draw_view(run, r, &views[r]);
+        draw_view(run, handle, r, &views[r]);
         conf_tell(run,
                   "  rank %d: set_view(disp %lld, etype %s, filetype %s)\n", r,
                   (long long)views[r].disp, views[r].etype->text,
