@@ -183,8 +183,23 @@ void coll_start(struct adio_file *file, enum coll_verb verb,
     else
         set_up(op, runs, nruns);
     coll_classify_start(op);
+    op->since = coll_trace_now(op->kept->trace);
     enqueue(op->kept, op);
     *op_out = op;
+}
+
+static void trace_state(struct coll_op *op)
+{
+    static const enum trace_name names[] = {
+        [COLL_CLASSIFY] = TRACE_CLASSIFY, [COLL_DIRECT] = TRACE_DIRECT,
+        [COLL_SHARE] = TRACE_SHARE,       [COLL_REQUEST] = TRACE_REQUEST,
+        [COLL_MOVE] = TRACE_MOVE,         [COLL_AGREE] = TRACE_AGREE,
+        [COLL_TAKEOVER] = TRACE_TAKEOVER, [COLL_TEXT] = TRACE_TEXT,
+    };
+
+    coll_trace_span(op->kept->trace, TRACE_TRACK_PHASE, names[op->state], 0,
+                    op->since);
+    op->since = coll_trace_now(op->kept->trace);
 }
 
 /* Step one operation as far as it goes now. */
@@ -198,6 +213,8 @@ static void advance(struct coll_op *op)
         if (next == op->state)
             return;
         assert(states[op->state].next & (1u << next));
+        if (op->kept->trace != NULL)
+            trace_state(op);
         op->state = next;
         op->is_entered = false;
     }

@@ -144,6 +144,22 @@ void coll_agg_start(struct coll_op *op)
         op->explain.rounds = (uint32_t)agg->nrounds;
 }
 
+/* A slot has read or written, or delivered or collected, its round. */
+static void trace(struct coll_op *op, const struct agg_slot *slot,
+                  bool is_storage)
+{
+    int track = is_storage ? TRACE_TRACK_STORAGE : TRACE_TRACK_RANKS;
+    bool is_read = op->verb == COLL_READ;
+    enum trace_name name = is_read ? TRACE_DELIVER : TRACE_COLLECT;
+
+    if (op->kept->trace == NULL)
+        return;
+    if (is_storage)
+        name = is_read ? TRACE_READ : TRACE_WRITE;
+    coll_trace_span(op->kept->trace, track + (int)(slot - op->agg->slots), name,
+                    slot->origin / op->agg->buffer_size, slot->since);
+}
+
 /* Ask storage for slot->list. */
 static void start_io(struct coll_op *op, struct agg_slot *slot)
 {
@@ -151,6 +167,7 @@ static void start_io(struct coll_op *op, struct agg_slot *slot)
     struct adio_error error = {0};
     int rc;
 
+    slot->since = coll_trace_now(op->kept->trace);
     if (op->verb == COLL_READ)
         rc = driver->ireadlist(op->file, slot->list.runs, slot->list.n,
                                &slot->io, &error);
@@ -179,6 +196,7 @@ static void unite_and_start_io(struct coll_op *op, struct agg_slot *slot)
 static void post(struct coll_op *op, struct agg_slot *slot)
 {
     slot->state = AGG_RANKS;
+    slot->since = coll_trace_now(op->kept->trace);
     if (coll_round_post(op, slot) != 0) {
         lose(op->agg, slot);
         fail_memory(op);
@@ -205,6 +223,7 @@ static void stored(struct coll_op *op, struct agg_slot *slot, int rc,
 {
     bool is_short = bytes < runs_bytes(slot->list.runs, slot->list.n);
 
+    trace(op, slot, true);
     op->explain.bytes_storage += bytes;
     slot->state = op->verb == COLL_READ ? AGG_LOADED : AGG_FREE;
     if (rc == 0 && is_short && op->verb == COLL_WRITE) {
@@ -254,6 +273,7 @@ static void test_ranks(struct coll_op *op, struct agg_slot *slot)
     PMPI_Testall(slot->nrequests, slot->requests, &flag, MPI_STATUSES_IGNORE);
     if (!flag)
         return;
+    trace(op, slot, false);
     for (int i = 0; i < slot->nmemories; i++)
         coll_memory_free(&slot->memories[i]);
     slot->state = AGG_FREE;

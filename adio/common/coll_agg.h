@@ -24,6 +24,7 @@ struct agg_slot {
     struct coll_round round;
     struct coll_list list; /* what storage is asked for */
     struct adio_io *io;
+    uint64_t since;        /* what the slot does, for the trace */
     MPI_Request *requests; /* two a client */
     int nrequests;
     struct coll_memory *memories; /* one a client */

@@ -16,6 +16,7 @@
 #include "adio/common/coll_nodes.h"
 #include "adio/common/coll_realm.h"
 #include "adio/common/coll_runs.h"
+#include "adio/common/coll_trace.h"
 
 #define COLL_NOBODY UINT64_MAX
 
@@ -95,6 +96,7 @@ struct coll_op {
     enum coll_verb verb;
     enum coll_state state;
     bool is_entered; /* the state has done its first step */
+    uint64_t since;  /* when the state began, for the trace */
     struct adio_error error;
     struct coll_list mine; /* this rank's runs: ascending, none empty */
     struct coll_summary local;
@@ -128,6 +130,7 @@ struct coll_kept {
     bool is_stepping; /* MPI calls of a step may call back into coll_step() */
     char *buffers[2]; /* of an aggregator, kept from operation to operation */
     uint64_t buffer_size;
+    struct coll_trace *trace; /* NULL: none is wanted */
     struct coll_op *spare; /* so that a start cannot fail for want of memory */
 };
 

@@ -123,10 +123,15 @@ static int set_up(struct coll_op *op, struct coll_share *share)
     return reserve(share);
 }
 
-static bool is_delivered(struct delivery *delivery)
+static bool is_delivered(struct coll_op *op, struct delivery *delivery)
 {
     if (!coll_tree_step(&delivery->tree))
         return false;
+    if (delivery->is_under_way)
+        coll_trace_span(op->kept->trace,
+                        TRACE_TRACK_RANKS + (int)(delivery->step % 2),
+                        TRACE_DELIVER, delivery->step, delivery->since);
+    delivery->is_under_way = false;
     if (delivery->ahead != NULL)
         delivery->ahead->state = AHEAD_FREE;
     delivery->ahead = NULL;
@@ -180,6 +185,9 @@ static void post_data(struct coll_op *op, struct delivery *delivery)
 
         delivery->ahead = &reader->ahead[reader->nused++ % 2];
     }
+    delivery->is_under_way = true;
+    delivery->step = share->step;
+    delivery->since = coll_trace_now(op->kept->trace);
     coll_tree_start(&delivery->tree, op->kept->comm,
                     COLL_TAG_STEP + (int)(share->step % 2), root, &memory);
     children = (unsigned)delivery->tree.nchildren;
@@ -224,7 +232,7 @@ static void deliver(struct coll_op *op)
             share->is_over = true;
             return;
         }
-        if (!is_delivered(delivery))
+        if (!is_delivered(op, delivery))
             return;
         if (bytes_of(share, share->step) > 0) {
             if (!post_header(op))
@@ -296,7 +304,7 @@ enum coll_state coll_share_step(struct coll_op *op)
     deliver(op);
     for (int i = 0; i < 2; i++) {
         /* Both are stepped: others wait for what this rank passes on. */
-        is_idle &= is_delivered(&share->deliveries[i]);
+        is_idle &= is_delivered(op, &share->deliveries[i]);
     }
     is_idle &= !share_is_reading(share);
     return share->is_over && is_idle ? COLL_AGREE : COLL_SHARE;

@@ -28,6 +28,8 @@ struct ahead {
     struct coll_list list;
     struct adio_io *io;
     struct share_header header;
+    uint64_t round;
+    uint64_t since; /* the read began, for the trace */
 };
 
 /* Reads one part, in rounds. */
@@ -51,6 +53,9 @@ struct share_part {
 struct delivery {
     struct coll_tree tree;
     struct ahead *ahead; /* at its root: free for the next read when over */
+    bool is_under_way;
+    uint64_t step;
+    uint64_t since; /* for the trace */
 };
 
 struct coll_share {

@@ -64,7 +64,8 @@ static void read_ahead(struct coll_op *op, struct share_reader *reader)
 
     if (bytes == 0 || ahead->state != AHEAD_FREE || reader->error.code != 0)
         return;
-    reader->nstarted++;
+    ahead->round = reader->nstarted++;
+    ahead->since = coll_trace_now(op->kept->trace);
     ahead->list.n = 0;
     ahead->header = (struct share_header){0};
     coll_take(part->runs, part->n, &reader->cursor, bytes, &ahead->list);
@@ -91,6 +92,9 @@ static void test_read(struct coll_op *op, struct share_reader *reader,
     if (!is_done)
         return;
     ahead->state = AHEAD_READY;
+    coll_trace_span(op->kept->trace,
+                    TRACE_TRACK_STORAGE + (int)(ahead - reader->ahead),
+                    TRACE_READ, ahead->round, ahead->since);
     op->explain.bytes_storage += ahead->header.bytes;
     if (rc != 0)
         fail(reader, ahead, rc, &error);
