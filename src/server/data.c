@@ -24,6 +24,10 @@
  * - The fabric's queue is full: the slot is put off and goes on at the next
  *   turn with the move that was refused; not beyond the job's deadline.
  *
+ * - Runs without end (a block of one byte, repeated 2^60 times) or a server
+ *   that is overwhelmed: beyond its deadline a job takes no more buffers, and
+ *   the client, if it is still there, asks again.
+ *
  * - A device or RMA error, or a run that is not well-formed: job_fail(). The
  *   slots under way end as they would, then the error is the answer.
  *
@@ -248,6 +252,8 @@ static bool serve_head(struct data *data)
     struct share *share;
     struct slot *slot;
 
+    if (clock_now(job->target->clock) >= job->deadline_ns)
+        job_fail(job, -ERR_BUSY, NULL);
     if (job->is_over) {
         job_settle(job);
         return true;

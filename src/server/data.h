@@ -33,7 +33,7 @@
 #include <stdint.h>
 
 #define JOB_SLOTS_MAX 8
-#define JOB_TIMEOUT_NS (60 * NS_PER_SEC) /* for a fabric that takes no move */
+#define JOB_TIMEOUT_NS (60 * NS_PER_SEC) /* no job takes a buffer after this */
 #define SLOT_EXTENTS_MAX 128
 #define SLOT_MOVES_MAX 64
 

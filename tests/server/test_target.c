@@ -305,6 +305,33 @@ static void test_a_huge_run_ends_at_the_objects_end(void)
     kit_fini(&kit);
 }
 
+/* The caller's patience ends first; the job must end too. */
+static void test_a_run_without_end_is_given_up(void)
+{
+    struct run one = {.length = 4096, .count = 1};
+    struct run endless = {.length = 1, .count = 1ull << 60};
+    struct proto_req_write write;
+    struct proto_req_read read;
+    struct rpc_call call;
+    unsigned i;
+
+    kit_init(&kit);
+    write = write_req(1, 0);
+    write.runs = encode(&one, 1);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_write, &write), 0);
+    read = read_req(1, 0);
+    read.runs = encode(&endless, 1);
+    kit_call_start(&kit, &call, 1, PROTO_OP_read, &read);
+    kit_run(&kit, 2 * NS_PER_MS);
+    CU_ASSERT(!srv_target_is_idle(kit.servers[0].target));
+    rpc_call_cancel(kit.rpc, &call);
+    clock_virtual_set(&kit.clock, kit.clock.now_ns + 61 * NS_PER_SEC);
+    for (i = 0; i < 1000 && !srv_target_is_idle(kit.servers[0].target); i++)
+        net_sim_step(kit.fabric, kit.clock.now_ns + NS_PER_MS);
+    CU_ASSERT(srv_target_is_idle(kit.servers[0].target));
+    kit_fini(&kit);
+}
+
 static void test_a_vector_of_samples_is_packed(void)
 {
     struct run run = {.length = 512, .stride = 1024, .count = 512,
@@ -782,6 +809,7 @@ int main(void)
         UNIT_TEST(test_inline_that_does_not_fit_is_refused),
         UNIT_TEST(test_requests_that_lie_are_refused),
         UNIT_TEST(test_a_huge_run_ends_at_the_objects_end),
+        UNIT_TEST(test_a_run_without_end_is_given_up),
         UNIT_TEST(test_a_vector_of_samples_is_packed),
         UNIT_TEST(test_a_device_error_reaches_its_caller_only),
         UNIT_TEST(test_a_caller_that_vanishes_leaves_nothing),
