@@ -60,6 +60,12 @@ void net_sim_actor_remove(struct net_sim_fabric *fabric, void *ctx);
 void net_sim_crash(struct net_sim_fabric *fabric, struct net *net);
 
 /**
+ * Let RMA to and from an endpoint hang, as to a process that is stopped or
+ * computes; false lets it go on.
+ */
+void net_sim_stall(struct net *net, bool is_stalled);
+
+/**
  * Run actors and deliver what is due; when nobody did anything, jump to the
  * next event, but not beyond until_ns. @return things done.
  */

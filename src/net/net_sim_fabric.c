@@ -173,6 +173,11 @@ static void happen(struct net_sim_fabric *fabric, struct sim_event *event)
         return;
     }
     if (event->kind == SIM_WRITE || event->kind == SIM_READ) {
+        if (sim_ep_is_stalled(event->to) || sim_ep_is_stalled(event->from)) {
+            event->due_ns = fabric->clock->now_ns + HOP_NS;
+            if (sim_queue_push(&fabric->queue, event) == 0)
+                return;
+        }
         toss_link(fabric, event);
         event->rc = sim_ep_rma(event);
     }

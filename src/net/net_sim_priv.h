@@ -115,6 +115,9 @@ void sim_ep_ready(struct sim_ep *ep, struct sim_event *event);
 /** Copy an RMA event's bytes. @return 0, -EACCES or -ERR_LINK. */
 int sim_ep_rma(struct sim_event *event);
 
+/** Does RMA to and from it hang? NULL: it does not. */
+bool sim_ep_is_stalled(const struct sim_ep *ep);
+
 /** Cut an endpoint off: its address is free and its events are gone. */
 void sim_ep_detach(struct net_sim_fabric *fabric, struct sim_ep *ep);
 
