@@ -76,7 +76,6 @@ stop() {
 }
 
 mkdir "$root"
-eval "$("$capstan" env --root "$root")"
 export CAPSTAN_CLUSTER="$root/cluster.yaml"
 export CAPSTAN_TIMEOUT_MS=20000
 bytes=4194304
