@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "client/file.h"
 #include "client/io.h"
+#include "client/lock.h"
 #include "client/path.h"
 
 #include <stdarg.h>
@@ -158,6 +159,7 @@ void capstan_session_close(struct capstan_session **session_p)
         return;
     *session_p = NULL;
     cli_requests_abandon(session);
+    cli_locks_abandon(session, NULL);
     cli_files_abandon(session);
     if (session->maker == getpid()) {
         rpc_destroy(&session->rpc);
@@ -190,16 +192,27 @@ void capstan_session_stats(const struct capstan_session *session,
     stats_out->bytes_written = session->bytes_written;
 }
 
+/* When the session must be turned again, until_ns at the latest. */
+static uint64_t next_timer(const struct capstan_session *session,
+                           uint64_t until_ns)
+{
+    uint64_t timer = rpc_next_timer(session->rpc);
+
+    if (timer < until_ns)
+        until_ns = timer;
+    timer = cli_locks_next_timer(session);
+    return timer < until_ns ? timer : until_ns;
+}
+
 int capstan_session_wait(struct capstan_session *session, uint32_t timeout_us)
 {
-    uint64_t until_ns, timer;
+    uint64_t until_ns;
     int moved = capstan_session_progress(session);
 
     if (moved > 0 || session->maker != getpid())
         return moved;
     until_ns = clock_now(session->clock) + timeout_us * NS_PER_US;
-    timer = rpc_next_timer(session->rpc);
-    return net_wait(session->net, timer < until_ns ? timer : until_ns);
+    return net_wait(session->net, next_timer(session, until_ns));
 }
 
 int capstan_session_progress(struct capstan_session *session)
@@ -268,17 +281,15 @@ int cli_progress(struct capstan_session *session)
     int done = rpc_poll(session->rpc);
 
     done += cli_requests_pump(session);
+    done += cli_locks_pump(session);
     return done + (session->started != started);
 }
 
 void cli_turn(struct capstan_session *session, uint64_t until_ns)
 {
-    uint64_t timer;
-
     if (cli_progress(session) > 0)
         return;
-    timer = rpc_next_timer(session->rpc);
-    net_wait(session->net, timer < until_ns ? timer : until_ns);
+    net_wait(session->net, next_timer(session, until_ns));
 }
 
 const char *cli_target_text(const struct capstan_session *session, uint16_t id,

@@ -53,9 +53,19 @@ struct face_component {
 extern struct face_component mca_io_capstan_component;
 extern const compat_module face_module;
 
+/* Where an access begins. */
+enum face_where {
+    FACE_AT,
+    FACE_POINTER,
+    FACE_SHARED,  /* the shared pointer, alone */
+    FACE_ORDERED, /* the shared pointer, all ranks in their order */
+};
+
 /* A split collective that was begun: its end finds the result here. */
 struct face_split {
     bool is_active;
+    enum coll_verb verb;
+    enum face_where where;
     const void *buf;
     int code;
     MPI_Status status;
@@ -151,13 +161,11 @@ int face_get_atomicity(ompi_file_t *fh, int *is_atomic_out);
 
 /* file_rw.c */
 
-enum face_where { FACE_AT, FACE_POINTER };
-
 /* One read or write as MPI states it. */
 struct face_rw {
     enum coll_verb verb;
     enum face_where where;
-    MPI_Offset offset; /* FACE_AT: etypes of the view */
+    MPI_Offset offset; /* FACE_AT: etypes of the view; else 0 */
     void *buf;         /* only read from when writing */
     compat_count count;
     ompi_datatype_t *type;
@@ -172,14 +180,35 @@ int face_rw_all(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status);
 
 /** By all ranks together, in two calls. */
 int face_rw_begin(ompi_file_t *fh, const struct face_rw *rw);
-int face_rw_end(ompi_file_t *fh, const void *buf, MPI_Status *status);
+int face_rw_end(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status);
 
 /** The steps around a transfer: runs of a call, and what it leaves behind.
  *  Under the file's lock. */
 int face_rw_prepare(struct face_file *face, const struct face_rw *rw,
                     struct run_list *list, struct adio_error *error);
+void face_rw_move(struct adio_file *adio, enum coll_verb verb,
+                  const struct run_list *list, uint64_t *bytes_out,
+                  struct adio_error *error);
 void face_rw_moved(struct face_file *face, const struct face_rw *rw,
                    const struct run_list *list, int code);
+
+/* file_shared.c */
+
+/** Take this rank's part of the file at the shared pointer: where the access
+ *  begins, in etypes. FACE_ORDERED: collective, also for a rank whose error is
+ *  set, which takes nothing. */
+void face_pointer_take(struct face_file *face, const struct face_rw *rw,
+                       int64_t *at_out, struct adio_error *error);
+int face_seek_shared(ompi_file_t *fh, MPI_Offset offset, int whence);
+int face_get_position_shared(ompi_file_t *fh, MPI_Offset *offset_out);
+
+/** The end of the file in etypes of the view. */
+int face_find_end(struct adio_file *adio, MPI_Offset *end_out,
+                  struct adio_error *error);
+
+/** Refuse what MPI_MODE_SEQUENTIAL forbids. @return error->code. */
+int face_check_sequential(const struct adio_file *adio, const char *what,
+                          struct adio_error *error);
 
 /** Take part in a collective that this rank has no memory for. */
 int face_rw_all_fail(ompi_file_t *fh, const struct face_rw *rw);

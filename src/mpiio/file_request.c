@@ -12,6 +12,11 @@
  * pending (face_drain), because another rank may sit in MPI_Wait for what only
  * this rank's steps can bring.
  *
+ * In atomic mode the whole access is made at once, alone, by the call that
+ * starts it: a lock must not be held while the program is elsewhere, and locks
+ * are given back without the other ranks' help, so nobody waits in a circle.
+ * A rank of a collective then returns its own error, not everybody's.
+ *
  * Locks: the walk holds pending_lock and each file's lock, and takes neither by
  * force: it may itself be called from inside of a step. A file's lock is never
  * held by who waits for pending_lock.
@@ -210,6 +215,11 @@ static void start_alone(struct face_pending *pending, struct adio_file *adio)
 
     if (pending->error.code != 0 || list->nruns == 0)
         return;
+    if (adio->is_atomic) {
+        face_rw_move(adio, pending->verb, list, &pending->bytes,
+                     &pending->error);
+        return;
+    }
     if (pending->verb == COLL_READ)
         rc = adio->driver->ireadlist(adio, list->runs, list->nruns,
                                      &pending->io, &pending->error);
@@ -225,6 +235,10 @@ static void start_all(struct face_pending *pending, struct adio_file *adio)
 {
     struct adio_error local = pending->error;
 
+    if (adio->is_atomic) {
+        start_alone(pending, adio);
+        return;
+    }
     pending->error.code = 0;
     coll_start(adio, pending->verb, pending->list.runs, pending->list.nruns,
                local.code != 0 ? &local : NULL, &pending->op);

@@ -14,6 +14,8 @@
  */
 #include "face.h"
 
+#include "adio/common/pointer.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -71,20 +73,42 @@ static int make_view(struct face_file *face, MPI_Offset disp,
     return rc;
 }
 
+/* MPI_DISPLACEMENT_CURRENT is where the shared pointer is, and the only one
+ * that MPI_MODE_SEQUENTIAL allows (MPI-3.1, 13.3). All ranks look before any
+ * can go on. */
+static void find_displacement(struct adio_file *adio, MPI_Offset *disp_inout,
+                              struct adio_error *error)
+{
+    bool is_sequential = (adio->amode & MPI_MODE_SEQUENTIAL) != 0;
+    bool is_current = *disp_inout == MPI_DISPLACEMENT_CURRENT;
+    int64_t at;
+
+    if (is_current != is_sequential)
+        face_refuse(error, -FACE_ARG,
+                    "%s: set view: MPI_DISPLACEMENT_CURRENT and "
+                    "MPI_MODE_SEQUENTIAL go together",
+                    adio->display);
+    else if (is_current && pointer_step(adio, false, 0, &at, error) == 0)
+        *disp_inout = (MPI_Offset)view_file_offset(
+            adio->view, (uint64_t)at * adio->view->etype_size);
+}
+
 static int set_view(struct face_file *face, MPI_Offset disp,
                     ompi_datatype_t *etype, ompi_datatype_t *filetype,
                     const char *datarep, struct adio_error *error)
 {
     struct adio_view *view = NULL;
 
-    make_view(face, disp, etype, filetype, datarep, &view, error);
+    find_displacement(face->adio, &disp, error);
+    if (error->code == 0)
+        make_view(face, disp, etype, filetype, datarep, &view, error);
     if (adio_agree(face->adio->comm, error) != 0) {
         view_destroy(&view);
         return error->code;
     }
     view_destroy(&face->adio->view);
     face->adio->view = view;
-    face->adio->position = 0;
+    pointer_renew(face->adio);
     face->disp = disp;
     type_drop(&face->etype);
     type_keep(&face->etype, etype);

@@ -67,6 +67,10 @@ struct sim_event *sim_queue_pop(struct sim_queue *queue);
 /** An endpoint is gone: free its events, turn RMA towards it into failures. */
 void sim_queue_forget(struct sim_queue *queue, struct sim_ep *ep);
 
+/** A connection broke: messages between the two are lost, RMA fails. */
+void sim_queue_cut(struct sim_queue *queue, const struct sim_ep *a,
+                   const struct sim_ep *b);
+
 /** Free the queue and all events in it. */
 void sim_queue_fini(struct sim_queue *queue);
 

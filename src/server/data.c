@@ -26,8 +26,9 @@
  * - A device or RMA error, or a run that is not well-formed: job_fail(). The
  *   slots under way end as they would, then the error is the answer.
  *
- * - The client is gone: its moves end with an error, as above, and rpc drops
- *   the answer.
+ * - The connection breaks: its moves end with an error, as above. If the client
+ *   is gone, so is the answer. If it lives, it is told "busy, later" and asks
+ *   again: reading twice, or writing the same bytes twice, harms nobody.
  */
 #include "server/data.h"
 
@@ -136,6 +137,8 @@ void job_fail(struct job *job, int rc, const char *text)
 
 static void answer(struct job *job)
 {
+    if (job->rc == -ERR_LINK)
+        job->rc = -ERR_BUSY;
     if (job->request != NULL && !job->target->is_closing)
         job->answer(job);
     job->request = NULL;
