@@ -186,6 +186,7 @@ struct adio_explain {
     char why[128]; /* e.g. "all ranks read the same range" */
     uint32_t aggregators;
     uint32_t rounds;
+    uint32_t takeovers;       /* realms of others that this rank moved */
     uint64_t bytes_storage;   /* this rank moved to or from storage */
     uint64_t bytes_delivered; /* this rank wanted and got */
     uint64_t bytes_exchanged; /* this rank sent to other ranks */

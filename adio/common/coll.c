@@ -13,8 +13,10 @@
  * step (MPI_Test may run a progress callback that steps) does nothing.
  *
  * Possible failure modes: a rank that failed before the start is found by
- * CLASSIFY and nothing moves; one that fails later is found by AGREE. Either
- * way TEXT brings the lowest failing rank's code and text to all.
+ * CLASSIFY and nothing moves; one that fails later is found by AGREE. When it
+ * failed as an aggregator of two-phase, TAKEOVER lets another rank move what
+ * is left of its realm, once. Else TEXT brings the lowest failing rank's code
+ * and text to all.
  */
 #include "adio/common/coll_op.h"
 
@@ -46,6 +48,12 @@ void coll_fail(struct coll_op *op, const struct adio_error *error)
         op->error = *error;
 }
 
+void coll_fail_owner(struct coll_op *op, const struct adio_error *error)
+{
+    if (op->failed.code == 0)
+        op->failed = *error;
+}
+
 void coll_fail_memory(struct coll_op *op, const char *what)
 {
     struct adio_error error;
@@ -70,14 +78,17 @@ enum coll_state coll_agree_step(struct coll_op *op)
         /* The larger, the lower the rank: the largest is the lowest. */
         op->agree_local[0] = op->error.code != 0 ? size - op->file->rank : 0;
         op->agree_local[1] = op->explain.rounds;
-        PMPI_Iallreduce(op->agree_local, op->agree_all, 2, MPI_INT64_T, MPI_MAX,
+        op->agree_local[2] = op->failed.code != 0 ? size - op->file->rank : 0;
+        PMPI_Iallreduce(op->agree_local, op->agree_all, 3, MPI_INT64_T, MPI_MAX,
                         op->kept->comm, &op->request);
     }
     if (!coll_request_done(op))
         return COLL_AGREE;
     op->explain.rounds = (uint32_t)op->agree_all[1];
-    if (op->agree_all[0] == 0)
+    if (op->agree_all[0] == 0 && op->agree_all[2] == 0)
         return COLL_OVER;
+    if (op->agree_all[2] != 0)
+        return COLL_TAKEOVER;
     op->failing = size - (int)op->agree_all[0];
     return COLL_TEXT;
 }
@@ -172,8 +183,23 @@ void coll_start(struct adio_file *file, enum coll_verb verb,
     else
         set_up(op, runs, nruns);
     coll_classify_start(op);
+    op->since = coll_trace_now(op->kept->trace);
     enqueue(op->kept, op);
     *op_out = op;
+}
+
+static void trace_state(struct coll_op *op)
+{
+    static const enum trace_name names[] = {
+        [COLL_CLASSIFY] = TRACE_CLASSIFY, [COLL_DIRECT] = TRACE_DIRECT,
+        [COLL_SHARE] = TRACE_SHARE,       [COLL_REQUEST] = TRACE_REQUEST,
+        [COLL_MOVE] = TRACE_MOVE,         [COLL_AGREE] = TRACE_AGREE,
+        [COLL_TAKEOVER] = TRACE_TAKEOVER, [COLL_TEXT] = TRACE_TEXT,
+    };
+
+    coll_trace_span(op->kept->trace, TRACE_TRACK_PHASE, names[op->state], 0,
+                    op->since);
+    op->since = coll_trace_now(op->kept->trace);
 }
 
 /* Step one operation as far as it goes now. */
@@ -187,6 +213,8 @@ static void advance(struct coll_op *op)
         if (next == op->state)
             return;
         assert(states[op->state].next & (1u << next));
+        if (op->kept->trace != NULL)
+            trace_state(op);
         op->state = next;
         op->is_entered = false;
     }

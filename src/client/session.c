@@ -25,6 +25,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#define NODES_MAX 8 /* that the choice of our address looks at */
+
 static __thread char open_error[CLUSTER_TEXT_MAX + CAPSTAN_ERROR_TEXT_MAX];
 
 static uint64_t random_client(void)
@@ -51,11 +53,29 @@ static uint32_t timeout_from_env(void)
     return (uint32_t)value;
 }
 
+/* The first few nodes of the cluster, each once if they are neighbours. */
+static unsigned list_nodes(const struct cluster *cluster,
+                           const char *nodes[NODES_MAX])
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < cluster->servers_count && count < NODES_MAX; i++) {
+        const char *node = cluster->servers[i].node;
+
+        if (count == 0 || strcmp(nodes[count - 1], node) != 0)
+            nodes[count++] = node;
+    }
+    return count;
+}
+
 static int open_net(struct capstan_session *session,
                     const struct cli_config *config)
 {
+    const char *nodes[NODES_MAX];
     struct net_config net = {
         .provider = config->cluster->provider,
+        .toward = nodes,
+        .toward_count = list_nodes(config->cluster, nodes),
         .message_max = PROTO_MESSAGE_MAX,
         .receives = CLI_RECEIVES,
         .recv = rpc_receive,

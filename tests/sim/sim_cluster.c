@@ -119,6 +119,7 @@ void sim_init(struct sim_cluster *sim, const struct sim_config *config)
         .drop_percent = config->drop_percent,
         .duplicate_percent = config->duplicate_percent,
         .reorder_percent = config->reorder_percent,
+        .break_percent = config->break_percent,
     };
     unsigned i;
 
