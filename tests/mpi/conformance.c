@@ -40,12 +40,16 @@ static const char usage[] =
     "  --shrink        make a failing seed small\n"
     "  --verbose       print every step, and how often each call ran\n"
     "  --report FILE   add a line for each fault: seed ranks step fault call\n"
+    "  --go-on         a seed goes on after a wrong count (to see what else "
+    "is)\n"
     "  --strict        beyond the standard: bytes never written are zero, and\n"
     "                  a short read changes no memory beyond its count\n"
     "  --no-sync       beyond the standard: a write is visible when it "
     "returns\n"
     "  --no-shared     leave shared file pointers out\n"
     "  --blocking      leave nonblocking calls out\n"
+    "  --interlaced    filetypes resized to less than they span, so that one\n"
+    "                  tile reaches into the next\n"
     "  --repeats       filetypes that show a byte twice, for files opened\n"
     "                  RDONLY (Open MPI 4.1 refuses them itself)\n"
     "  --timeout T     seconds that one step may take (120)\n"
@@ -165,7 +169,8 @@ static void take_option(struct settings *settings, int option)
 static bool parse(int argc, char **argv, struct settings *settings)
 {
     int verbose = 0, shrink = 0, strict = 0, no_sync = 0, no_shared = 0,
-        no_hints = 0, blocking = 0, repeats = 0, option;
+        no_hints = 0, blocking = 0, repeats = 0, interlaced = 0, go_on = 0,
+        option;
     const struct option options[] = {
         {"seeds", required_argument, NULL, 'n'},
         {"start", required_argument, NULL, 's'},
@@ -183,6 +188,8 @@ static bool parse(int argc, char **argv, struct settings *settings)
         {"no-hints", no_argument, &no_hints, 1},
         {"blocking", no_argument, &blocking, 1},
         {"repeats", no_argument, &repeats, 1},
+        {"interlaced", no_argument, &interlaced, 1},
+        {"go-on", no_argument, &go_on, 1},
         {NULL, 0, NULL, 0},
     };
 
@@ -199,6 +206,8 @@ static bool parse(int argc, char **argv, struct settings *settings)
     settings->needs_sync = no_sync == 0;
     settings->has_shared = no_shared == 0;
     settings->is_blocking = blocking != 0;
+    settings->has_interlaced = interlaced != 0;
+    settings->goes_on = go_on != 0;
     settings->has_repeats = repeats != 0;
     settings->mask.has_hints = no_hints == 0;
     settings->path = argv[optind];
@@ -233,11 +242,10 @@ static uint64_t run_seeds(struct run *run)
         if (seed_run(run) == FAULT_NONE)
             continue;
         nfailed++;
-        tally_report(run);
         if (settings->shrinks)
             seed_shrink(run);
     }
-    return nfailed;
+    return nfailed > 0 ? nfailed : run->nnoted;
 }
 
 int main(int argc, char **argv)

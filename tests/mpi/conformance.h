@@ -68,6 +68,7 @@ struct view {
     struct ctype *etype;
     struct ctype *filetype;
     struct signature signature;
+    bool is_interlaced; /* places go back from tile to tile */
 };
 
 enum { HANDLE_MAIN, HANDLE_SECOND, HANDLE_SELF, NHANDLES };
@@ -97,8 +98,10 @@ struct settings {
     bool needs_sync;  /* other ranks see a write after sync-barrier-sync */
     bool has_shared;  /* try shared pointers */
     bool is_blocking; /* leave nonblocking calls out */
-    bool has_repeats; /* filetypes that show a byte twice */
-    unsigned timeout; /* seconds a step may take */
+    bool has_interlaced; /* filetypes whose tiles reach into each other */
+    bool goes_on;        /* a wrong count does not end a seed */
+    bool has_repeats;    /* filetypes that show a byte twice */
+    unsigned timeout;    /* seconds a step may take */
     const char *report;
 };
 
@@ -115,6 +118,7 @@ struct run {
     struct image image;
     bool is_dirty; /* written since the last sync */
     struct verdict verdict;
+    uint64_t nnoted; /* faults that did not end a seed */
     char op[64];     /* the class of the current operation */
     char *story;     /* what the current step does, on all ranks */
     char path[4096]; /* of the file */
@@ -150,7 +154,6 @@ const char *conf_fault_word(enum fault fault);
 /* How often each operation ran, was unsupported, was wrong. */
 void tally_add(const struct run *run, bool is_unsupported);
 void tally_print(const struct settings *settings, int size, uint64_t nfailed);
-void tally_report(const struct run *run);
 
 /* conformance_view.c */
 

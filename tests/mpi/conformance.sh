@@ -91,7 +91,7 @@ have() {
 
 # What Open MPI calls its ROMIO: romio321, romio341, ...
 romio=$(ompi_info 2>/dev/null | sed -n 's/.*MCA io: \(romio[0-9]*\).*/\1/p')
-report='' options='--strict --no-sync' seeds='' first=1
+report='' options='--strict --no-sync --interlaced' seeds='' first=1
 while getopts s:f:n:o:r: option; do
     case $option in
     s) seeds=$OPTARG ;;

@@ -182,8 +182,12 @@ static bool claim(struct image *claims, const struct view *view,
         if (is_taken)
             return false;
     }
-    for (int64_t i = 0; i < access->bytes; i++)
+    for (int64_t i = 0; i < access->bytes; i++) {
+        image_get(claims, view_place(view, from + i), &is_taken);
+        if (is_taken)
+            return false; /* tiles that interlace show a byte twice */
         image_put(claims, view_place(view, from + i), 1);
+    }
     return true;
 }
 

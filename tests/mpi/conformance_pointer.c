@@ -31,7 +31,7 @@ static struct seek draw_seek(const struct run *run, const struct view *view,
     struct seek seek = {.whence = whences[rng_below(rng, 3)]};
     int64_t base = 0;
 
-    if (view->filetype->size == 0)
+    if (view->filetype->size == 0 || view->is_interlaced)
         seek.whence = MPI_SEEK_SET;
     if (seek.whence == MPI_SEEK_CUR)
         base = from;

@@ -72,25 +72,18 @@ static void *buffer_address(const struct buffer *buffer,
     return (void *)((intptr_t)buffer->memory - (intptr_t)buffer->low);
 }
 
-/* Bytes that the call must report: up to the end of the file. */
+/* Bytes that the call must report: those below the end of the file. */
 static int64_t bytes_expected(const struct run *run, const struct plan *plan,
                               const struct access *access)
 {
     const struct view *view = &plan->handle->views[run->rank];
-    int64_t from = access->at * (int64_t)view->etype->size, low = 0,
-            high = access->bytes;
+    int64_t from = access->at * (int64_t)view->etype->size, below = 0;
 
     if (plan->is_write)
         return access->bytes;
-    while (low < high) { /* places go up */
-        int64_t middle = low + (high - low) / 2;
-
-        if (view_place(view, from + middle) < run->image.size)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    for (int64_t i = 0; i < access->bytes; i++)
+        below += view_place(view, from + i) < run->image.size;
+    return below;
 }
 
 static void check_status(struct run *run, const struct access *access,
@@ -122,8 +115,7 @@ static void check_status(struct run *run, const struct access *access,
 
 /* A byte of data: what the file holds, or what it was, beyond the end. */
 static void check_data(struct run *run, const struct plan *plan,
-                       const struct access *access, const struct buffer *buffer,
-                       int64_t bytes)
+                       const struct access *access, const struct buffer *buffer)
 {
     const struct view *view = &plan->handle->views[run->rank];
     int64_t from = access->at * (int64_t)view->etype->size;
@@ -131,22 +123,24 @@ static void check_data(struct run *run, const struct plan *plan,
     for (int64_t i = 0; i < access->bytes; i++) {
         int64_t at = place_in(buffer, access, i);
         bool is_defined = true, is_strict = run->settings->is_strict;
+        int64_t place = view_place(view, from + i);
+        bool is_beyond = !plan->is_write && place >= run->image.size;
         unsigned char want = pattern(at);
 
         if (plan->is_write)
             want = access_byte(access, i);
-        else if (i < bytes)
+        else if (!is_beyond)
             want =
                 image_get(&run->image, view_place(view, from + i), &is_defined);
         if (buffer->memory[at] == want || (!is_defined && !is_strict) ||
-            (i >= bytes && !is_strict))
+            (is_beyond && !is_strict))
             continue;
-        conf_fault(run, i >= bytes ? FAULT_BEYOND : FAULT_DATA,
+        conf_fault(run, is_beyond ? FAULT_BEYOND : FAULT_DATA,
                    "data byte %lld of %lld (byte %lld of the file): %02x, not "
                    "%02x%s",
-                   (long long)i, (long long)access->bytes,
-                   (long long)view_place(view, from + i), buffer->memory[at],
-                   want, is_defined ? "" : " (never written)");
+                   (long long)i, (long long)access->bytes, (long long)place,
+                   buffer->memory[at], want,
+                   is_defined ? "" : " (never written)");
         return;
     }
 }
@@ -169,7 +163,7 @@ static void check(struct run *run, const struct plan *plan,
     int64_t bytes = bytes_expected(run, plan, access);
 
     check_status(run, access, bytes, status);
-    check_data(run, plan, access, buffer, bytes);
+    check_data(run, plan, access, buffer);
     check_holes(run, buffer);
 }
 

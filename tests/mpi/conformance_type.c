@@ -140,9 +140,13 @@ bool type_is_filetype(const struct ctype *type)
         if (type->bytes[i] < 0 ||
             (i > 0 && type->bytes[i] <= type->bytes[i - 1]))
             return false;
-    return type->extent >= 0 &&
-           (type->size == 0 ||
-            type->bytes[type->size - 1] + 1 - type->bytes[0] <= type->extent);
+    return type->extent >= 0 && !type_interlaces(type);
+}
+
+bool type_interlaces(const struct ctype *type)
+{
+    return type->size > 0 &&
+           type->bytes[type->size - 1] + 1 - type->bytes[0] > type->extent;
 }
 
 void type_bounds(const struct ctype *type, int count, int64_t *first_out,

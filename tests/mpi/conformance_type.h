@@ -77,6 +77,9 @@ struct ctype *type_repeats(struct rng *rng, const struct ctype *old);
 /** Its typemap may be a filetype's that is written through. */
 bool type_is_filetype(const struct ctype *type);
 
+/** The next tile begins before this one ends. */
+bool type_interlaces(const struct ctype *type);
+
 /** No byte is in count instances twice. */
 bool type_is_disjoint(const struct ctype *type, int count);
 

@@ -80,6 +80,21 @@ void conf_tell(struct run *run, const char *format, ...)
     run->story = longer;
 }
 
+/* One line a fault; the handlers of conformance.c add hangs. */
+static void tally_report(const struct run *run)
+{
+    FILE *to;
+
+    if (run->settings->report == NULL || run->rank != 0)
+        return;
+    to = fopen(run->settings->report, "a");
+    if (to == NULL)
+        return;
+    fprintf(to, "%llu %d %d %s %s\n", (unsigned long long)run->seed, run->size,
+            run->step, conf_fault_word(run->verdict.fault), run->op);
+    fclose(to);
+}
+
 static void print_fault(const struct run *run, int rank, const char *text)
 {
     char mask[1024];
@@ -132,6 +147,13 @@ bool conf_agree(struct run *run)
             print_fault(run, rank, verdict->text);
     }
     tally_add(run, worst[2]);
+    if (fault != FAULT_NONE && !run->is_quiet)
+        tally_report(run);
+    if (run->settings->goes_on &&
+        (fault == FAULT_COUNT || fault == FAULT_BEYOND)) {
+        run->nnoted++;
+        verdict->fault = fault = FAULT_NONE;
+    }
     return fault == FAULT_NONE && !worst[2];
 }
 
@@ -178,19 +200,4 @@ void tally_print(const struct settings *settings, int size, uint64_t nfailed)
            (unsigned long long)settings->start, size,
            (unsigned long long)nfailed, (unsigned long long)nruns,
            (unsigned long long)nunsupported);
-}
-
-/* One line a failing seed; the handlers of conformance.c add hangs. */
-void tally_report(const struct run *run)
-{
-    FILE *to;
-
-    if (run->settings->report == NULL || run->rank != 0)
-        return;
-    to = fopen(run->settings->report, "a");
-    if (to == NULL)
-        return;
-    fprintf(to, "%llu %d %d %s %s\n", (unsigned long long)run->seed, run->size,
-            run->step, conf_fault_word(run->verdict.fault), run->op);
-    fclose(to);
 }

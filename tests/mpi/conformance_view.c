@@ -126,6 +126,21 @@ static struct ctype *make_far(const struct run *run, struct rng *rng,
     return type;
 }
 
+/* A column, as it were: the next tile begins one etype on. Takes old. */
+static struct ctype *make_interlaced(struct rng *rng, struct ctype *old,
+                                     int64_t unit)
+{
+    struct ctype *type = type_resized(old, 0, unit);
+
+    /* As many tiles as fit below the second block stay apart. */
+    if (rng_chance(rng, 50) || !type_is_disjoint(type, 2)) {
+        type_free(&type);
+        return old;
+    }
+    type_free(&old);
+    return type;
+}
+
 static int64_t draw_disp(struct rng *rng)
 {
     if (rng_chance(rng, 4))
@@ -163,6 +178,7 @@ static void draw_view(const struct run *run, const struct handle *handle,
     conf_rng(run, rank, 'v', &own);
     style = (enum style)rng_below(&common, NSTYLES);
     is_own = style == STYLE_FREE || style == STYLE_APART;
+    view->is_interlaced = false;
     view->etype = copy_etype(common, &view->signature);
     conf_rng(run, -1, 'w', &common);
     view->disp = draw_disp(is_own ? &own : &common);
@@ -174,8 +190,14 @@ static void draw_view(const struct run *run, const struct handle *handle,
         type_free(&tile);
         return;
     }
+    if (run->settings->has_interlaced && run->mask->depth > 1)
+        tile =
+            make_interlaced(is_own ? &own : &common, tile, view->etype->extent);
+    view->is_interlaced = type_interlaces(tile);
     view->filetype =
-        make_far(run, is_own ? &own : &common, tile, view->etype->extent);
+        view->is_interlaced
+            ? tile
+            : make_far(run, is_own ? &own : &common, tile, view->etype->extent);
 }
 
 static int set_view(struct run *run, struct handle *handle,
