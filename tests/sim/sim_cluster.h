@@ -61,6 +61,9 @@ void sim_fini(struct sim_cluster *sim);
 /** As kill -9: what the server acknowledged stays. Restarts by itself. */
 void sim_kill(struct sim_cluster *sim, unsigned index);
 
+/** As a loss of power there: what was not synced is lost in part. */
+void sim_power_loss(struct sim_cluster *sim, unsigned index);
+
 /** Let virtual time pass. */
 void sim_run(struct sim_cluster *sim, uint64_t ns);
 
