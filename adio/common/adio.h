@@ -57,6 +57,8 @@ enum adio_feature {
 struct adio_layout {
     uint32_t stripe_size;
     uint32_t width; /* stripe s is on device s % width */
+    uint32_t cheap_piece; /* a piece of so many bytes costs little more than its
+                             copy (a local page cache); 0: calls are dear */
 };
 
 /* What the engine wants of a new file; 0: the driver's default. */

@@ -157,6 +157,7 @@ static void set_up(struct coll_op *op, const struct run *runs, size_t nruns)
 
     if (coll_list_take(&op->mine, runs, nruns, &is_tangled) != 0 ||
         coll_share_create(&op->share) != 0 ||
+        coll_stream_create(&op->stream) != 0 ||
         coll_exchange_create(&op->exchange) != 0 ||
         coll_client_create(&op->client) != 0 || coll_agg_create(&op->agg) != 0)
         coll_fail_memory(op, "starting a collective");
@@ -192,7 +193,8 @@ static void trace_state(struct coll_op *op)
 {
     static const enum trace_name names[] = {
         [COLL_CLASSIFY] = TRACE_CLASSIFY, [COLL_DIRECT] = TRACE_DIRECT,
-        [COLL_SHARE] = TRACE_SHARE,       [COLL_REQUEST] = TRACE_REQUEST,
+        [COLL_SHARE] = TRACE_SHARE,       [COLL_RING] = TRACE_RING,
+        [COLL_STREAM] = TRACE_STREAM,     [COLL_REQUEST] = TRACE_REQUEST,
         [COLL_MOVE] = TRACE_MOVE,         [COLL_AGREE] = TRACE_AGREE,
         [COLL_TAKEOVER] = TRACE_TAKEOVER, [COLL_TEXT] = TRACE_TEXT,
     };
@@ -260,6 +262,7 @@ int coll_finish(struct coll_op **op_p, uint64_t *bytes_out,
     *bytes_out = op->bytes;
     *error = op->error;
     coll_share_free(&op->share);
+    coll_stream_free(&op->stream);
     coll_exchange_free(&op->exchange);
     coll_client_free(&op->client);
     coll_agg_free(&op->agg);

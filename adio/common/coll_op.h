@@ -34,9 +34,11 @@ enum coll_tag {
  */
 #define COLL_STATES(X)                                                         \
     X(CLASSIFY, coll_classify_step,                                            \
-      TO(TEXT) | TO(DIRECT) | TO(SHARE) | TO(REQUEST) | TO(OVER))              \
+      TO(TEXT) | TO(DIRECT) | TO(SHARE) | TO(RING) | TO(REQUEST) | TO(OVER))   \
     X(DIRECT, coll_direct_step, TO(AGREE))                                     \
     X(SHARE, coll_share_step, TO(AGREE))                                       \
+    X(RING, coll_ring_step, TO(STREAM) | TO(SHARE) | TO(REQUEST))              \
+    X(STREAM, coll_stream_step, TO(AGREE))                                     \
     X(REQUEST, coll_request_step, TO(MOVE))                                    \
     X(MOVE, coll_move_step, TO(AGREE))                                         \
     X(AGREE, coll_agree_step, TO(TAKEOVER) | TO(TEXT) | TO(OVER))              \
@@ -61,6 +63,8 @@ struct coll_summary {
     uint64_t blocks;
     uint64_t asking;     /* ranks that ask for anything */
     uint64_t hash;       /* of the runs */
+    uint64_t seams;      /* sum of mix(end) - mix(begin) over all blocks */
+    uint64_t longest;    /* block */
     uint64_t is_alike;   /* every rank asks for the same */
     uint64_t is_ordered; /* rank r ends before rank r + 1 begins */
     uint64_t is_tangled; /* a rank's own runs interleave or overlap */
@@ -73,6 +77,7 @@ struct coll_summary {
     uint64_t per_node;
     uint64_t stripe_size;
     uint64_t width;
+    uint64_t cheap_piece;
 };
 
 #define COLL_REACH_CHUNK 64 /* owners told of by one Allreduce */
@@ -85,6 +90,8 @@ struct coll_reach {
 };
 
 struct coll_share;    /* coll_share.h */
+struct coll_stream;   /* coll_stream.h */
+struct coll_ring;     /* coll_stream.h */
 struct coll_exchange; /* coll_exchange.h */
 struct coll_client;   /* coll_client.h */
 struct coll_agg;      /* coll_agg.h */
@@ -113,6 +120,7 @@ struct coll_op {
     int failing; /* whose text TEXT brings */
     struct adio_io *io;
     struct coll_share *share;
+    struct coll_stream *stream;
     struct coll_exchange *exchange;
     struct coll_client *client;
     struct coll_agg *agg;
@@ -130,6 +138,8 @@ struct coll_kept {
     bool is_stepping; /* MPI calls of a step may call back into coll_step() */
     char *buffers[2]; /* of an aggregator, kept from operation to operation */
     uint64_t buffer_size;
+    struct coll_ring *ring;   /* memory of all ranks of the node, or NULL */
+    bool is_ring_refused;     /* it could not be made: not tried again */
     struct coll_trace *trace; /* NULL: none is wanted */
     struct coll_op *spare; /* so that a start cannot fail for want of memory */
 };
@@ -168,6 +178,7 @@ void coll_classify_combine(void *left, void *right_inout, int *len,
  * is found out there. @return 0 or -ENOMEM.
  */
 int coll_share_create(struct coll_share **share_out);
+int coll_stream_create(struct coll_stream **stream_out);
 int coll_exchange_create(struct coll_exchange **exchange_out);
 int coll_client_create(struct coll_client **client_out);
 int coll_agg_create(struct coll_agg **agg_out);
@@ -177,6 +188,8 @@ int coll_agg_create(struct coll_agg **agg_out);
 COLL_STATES(X)
 #undef X
 void coll_share_free(struct coll_share **share_p);
+void coll_stream_free(struct coll_stream **stream_p);
+void coll_ring_free(struct coll_ring **ring_p);
 void coll_exchange_free(struct coll_exchange **exchange_p);
 void coll_client_free(struct coll_client **client_p);
 void coll_agg_free(struct coll_agg **agg_p);

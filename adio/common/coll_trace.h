@@ -23,6 +23,8 @@
     X(CLASSIFY, "classify")                                                    \
     X(DIRECT, "direct")                                                        \
     X(SHARE, "share")                                                          \
+    X(RING, "ring")                                                            \
+    X(STREAM, "stream")                                                        \
     X(REQUEST, "exchange")                                                     \
     X(MOVE, "move")                                                            \
     X(AGREE, "agree")                                                          \
