@@ -22,8 +22,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define IDLE_US 100 /* longest wait between two tests of a request */
+#define LOCK_NAP_NS 300000 /* between two looks at a lock that others hold */
 
 /* One a process: the endpoint and its connections are what costs. A session
  * belongs to one thread at a time, and files of several threads share it, so
@@ -327,11 +329,12 @@ static void ad_idle(struct adio_file *file)
     leave();
 }
 
-/* One step of waiting: locked only while it lasts, since the holder may be
- * another file of this process. */
+/* One step of waiting. The session is free between steps, since the holder may
+ * be another file of this process; and so is the core, which he may need. */
 static int lock_step(struct adio_file *file, struct capstan_lock *lock,
                      bool *is_held_out, struct adio_error *error)
 {
+    const struct timespec nap = {0, LOCK_NAP_NS};
     int rc;
 
     enter();
@@ -341,6 +344,8 @@ static int lock_step(struct adio_file *file, struct capstan_lock *lock,
     else if (!*is_held_out)
         capstan_session_wait(shared.session, IDLE_US);
     leave();
+    if (rc == 0 && !*is_held_out)
+        nanosleep(&nap, NULL);
     return rc;
 }
 

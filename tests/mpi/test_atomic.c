@@ -15,7 +15,7 @@ struct mpi_test test;
 #define BLOCK 1000  /* ints */
 #define STRIDE 1700 /* ints */
 #define INTS (BLOCKS * BLOCK)
-#define ROUNDS 8
+#define ROUNDS 6
 
 static MPI_File open_file(MPI_Comm comm, const char *name, int extra)
 {
