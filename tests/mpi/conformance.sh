@@ -104,7 +104,8 @@ while getopts s:f:n:o:r: option; do
 done
 shift $((OPTIND - 1))
 
-[ -z "$report" ] || export CAPSTAN_TEST_TIMEOUT=100000
+: "${CAPSTAN_TEST_TIMEOUT:=300}" # the program watches its steps itself
+[ -z "$report" ] || CAPSTAN_TEST_TIMEOUT=100000
 [ $# -gt 0 ] || set -- posix capstan
 for engine in "$@"; do
     case $engine in
@@ -117,9 +118,11 @@ for engine in "$@"; do
     *) echo "no engine $engine" >&2; exit 2 ;;
     esac
     for n in $ranks; do
-        # Many ranks on few cores take long; few seeds of them find much.
+        # Many ranks on few cores take long, and servers sync their names.
+        [ "$engine" = capstan ] && few=40 || few=160
         echo "$engine, $n ranks:"
-        run_all "$engine" "$n" "$first" "${seeds:-$((160 / (n * (n + 1) / 2) + 5))}"
+        run_all "$engine" "$n" "$first" \
+            "${seeds:-$((few / (n * (n + 1) / 2) + 4))}"
     done
 done
 [ -z "$report" ] || [ ! -f "$report" ] || table "$report"

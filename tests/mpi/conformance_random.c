@@ -97,6 +97,17 @@ struct ctype *type_repeats(struct rng *rng, const struct ctype *old)
                                        blocks_text(&blocks, false), old->text));
 }
 
+struct ctype *type_column(const struct ctype *old, int rows, int width)
+{
+    struct ctype *type = must_alloc(sizeof(*type));
+
+    type_must(MPI_Type_vector(rows, 1, width, old->mpi, &type->mpi), "vector");
+    for (int i = 0; i < rows; i++)
+        type_add(type, old, i * width * old->extent);
+    return type_finish(
+        type, text_make("vector(%d, 1, %d, %s)", rows, width, old->text));
+}
+
 static struct ctype *make_vector(const struct type_rules *rules,
                                  const struct ctype *old)
 {

@@ -70,6 +70,9 @@ struct ctype *type_contiguous(const struct ctype *old, int count);
 struct ctype *type_resized(const struct ctype *old, int64_t lb, int64_t extent);
 struct ctype *type_pair(const struct ctype *old, int64_t second);
 
+/** One column of a matrix, as a vector. */
+struct ctype *type_column(const struct ctype *old, int rows, int width);
+
 /** Some copies of old one after the other, some at the same place: what a
  *  filetype may be that is only read through. */
 struct ctype *type_repeats(struct rng *rng, const struct ctype *old);

@@ -126,18 +126,14 @@ static struct ctype *make_far(const struct run *run, struct rng *rng,
     return type;
 }
 
-/* A column, as it were: the next tile begins one etype on. Takes old. */
-static struct ctype *make_interlaced(struct rng *rng, struct ctype *old,
-                                     int64_t unit)
+/* A column: the next tile begins one etype on, and so is the next column. */
+static struct ctype *make_column(struct rng *rng, const struct ctype *etype)
 {
-    struct ctype *type = type_resized(old, 0, unit);
+    int rows = 2 + (int)rng_below(rng, 3), width = 3 + (int)rng_below(rng, 60);
+    struct ctype *column = type_column(etype, rows, width), *type;
 
-    /* As many tiles as fit below the second block stay apart. */
-    if (rng_chance(rng, 50) || !type_is_disjoint(type, 2)) {
-        type_free(&type);
-        return old;
-    }
-    type_free(&old);
+    type = type_resized(column, 0, etype->extent);
+    type_free(&column);
     return type;
 }
 
@@ -190,9 +186,10 @@ static void draw_view(const struct run *run, const struct handle *handle,
         type_free(&tile);
         return;
     }
-    if (run->settings->has_interlaced && run->mask->depth > 1)
-        tile =
-            make_interlaced(is_own ? &own : &common, tile, view->etype->extent);
+    if (run->settings->has_interlaced && rng_chance(&common, 25)) {
+        type_free(&tile);
+        tile = make_column(is_own ? &own : &common, view->etype);
+    }
     view->is_interlaced = type_interlaces(tile);
     view->filetype =
         view->is_interlaced
