@@ -9,6 +9,9 @@
  *   4. rank after rank, in large pieces: direct;
  *   5. the rest: two-phase.
  *
+ * On one node 3 and 5 go through shared memory (coll_stream.c) when the ranks
+ * together want every byte of a range.
+ *
  * The operator is associative and keeps rank order (it is not commutative):
  * that is what lets it see "rank r ends before rank r + 1 begins" in O(1)
  * memory, where a gather of bounds would take O(ranks). Hints and layout are
@@ -26,7 +29,38 @@
 
 #define DIRECT_BLOCK_MIN (64u << 10) /* bytes a block, on average */
 #define REALM_ALIGN (1u << 20)
+#define SEAMS_MAX (1u << 20)
 #define BUFFER_DEFAULT (16u << 20)
+
+/*
+ * Do the blocks of all ranks tile what lies between the first and the last
+ * byte, each byte asked for once? mix(end) - mix(begin) summed over all blocks
+ * telescopes to that of the whole exactly when every seam but the outermost is
+ * an end as often as a begin, that is when as many blocks cover either side of
+ * it. (By chance it would once in 2^64.)
+ */
+static uint64_t seams_of(const struct run *run)
+{
+    uint64_t sum = 0;
+
+    for (uint64_t i = 0; i < run->count; i++) {
+        uint64_t begin = run->offset + i * run->stride;
+
+        sum += rng_mix(begin + run->length) - rng_mix(begin);
+    }
+    return sum;
+}
+
+static bool is_tiled(const struct coll_summary *all)
+{
+    return all->seams == rng_mix(all->end) - rng_mix(all->begin);
+}
+
+/* Does every byte from the first to the last belong to somebody? */
+static bool has_no_holes(const struct coll_summary *all)
+{
+    return all->longest == all->end - all->begin || is_tiled(all);
+}
 
 static uint64_t hash_runs(const struct coll_list *list)
 {
@@ -63,6 +97,10 @@ static void describe_access(struct coll_op *op, struct coll_summary *sum)
             sum->end = run_end(run);
         sum->bytes += run_bytes(run);
         sum->blocks += run->count;
+        if (run->length > sum->longest)
+            sum->longest = run->length;
+        /* Where counting seams would cost more than it may save: no sum. */
+        sum->seams += run->count <= SEAMS_MAX ? seams_of(run) : 1;
     }
     sum->asking = sum->bytes > 0;
     sum->hash = hash_runs(&op->mine);
@@ -78,6 +116,7 @@ static void describe_hints(const struct adio_file *file, enum coll_verb verb,
     file->driver->layout((struct adio_file *)file, &layout);
     sum->stripe_size = layout.stripe_size;
     sum->width = layout.width;
+    sum->cheap_piece = layout.cheap_piece;
     sum->strategy = hints->strategy;
     sum->toggle = verb == COLL_READ ? hints->cb_read : hints->cb_write;
     sum->buffer_size =
@@ -119,6 +158,9 @@ static void combine(const struct coll_summary *left, struct coll_summary *right)
         both.end = right->end;
     both.bytes += right->bytes;
     both.blocks += right->blocks;
+    both.seams += right->seams;
+    if (right->longest > both.longest)
+        both.longest = right->longest;
     both.asking += right->asking;
     if (right->failing < both.failing)
         both.failing = right->failing;
@@ -140,6 +182,12 @@ static bool is_large(const struct coll_summary *all)
     return all->bytes / all->blocks >= DIRECT_BLOCK_MIN;
 }
 
+/* Large enough that a device gains nothing from larger ones. */
+static bool is_cheap(const struct coll_summary *all)
+{
+    return all->cheap_piece > 0 && all->bytes / all->blocks >= all->cheap_piece;
+}
+
 static enum coll_state chosen(struct coll_op *op, enum adio_strategy strategy,
                               const char *why)
 {
@@ -155,6 +203,25 @@ static enum coll_state chosen(struct coll_op *op, enum adio_strategy strategy,
     }
 }
 
+static const char *how_mixed(const struct coll_summary *all)
+{
+    if (all->is_ordered)
+        return "ranks are disjoint, in small pieces";
+    if (all->bytes > all->end - all->begin)
+        return "ranks overlap";
+    return "ranks interleave";
+}
+
+/* Ranks of one node need no messages where there are no holes. */
+static enum coll_state through_ring(struct coll_op *op,
+                                    enum coll_state by_messages)
+{
+    if (op->file->size == 1 || op->kept->nodes.nnodes > 1 ||
+        op->kept->is_ring_refused || !has_no_holes(&op->all))
+        return by_messages;
+    return COLL_RING;
+}
+
 static enum coll_state choose_by_access(struct coll_op *op, bool may_direct,
                                         bool may_share)
 {
@@ -162,22 +229,23 @@ static enum coll_state choose_by_access(struct coll_op *op, bool may_direct,
     bool is_list_io = op->file->driver->features & ADIO_FEATURE_LIST_IO;
 
     if (may_share)
-        return chosen(op, ADIO_STRATEGY_SHARE, "all ranks read the same");
+        return through_ring(
+            op, chosen(op, ADIO_STRATEGY_SHARE, "all ranks read the same"));
     if (may_direct && op->file->size == 1)
         return chosen(op, ADIO_STRATEGY_DIRECT, "one rank only");
     if (may_direct && all->is_ordered && !all->is_tangled && is_large(all))
         return chosen(op, ADIO_STRATEGY_DIRECT,
                       "ranks are disjoint, in large pieces");
+    if (may_direct && (all->is_ordered || is_tiled(all)) && !all->is_tangled &&
+        is_cheap(all))
+        return chosen(op, ADIO_STRATEGY_DIRECT,
+                      "ranks are disjoint, in pieces that are cheap here");
     if (may_direct && is_list_io && !all->is_alike && !all->is_tangled &&
         all->bytes <= all->end - all->begin && is_large(all))
         return chosen(op, ADIO_STRATEGY_DIRECT,
                       "ranks interleave in large pieces");
-    if (all->is_ordered)
-        return chosen(op, ADIO_STRATEGY_TWO_PHASE,
-                      "ranks are disjoint, in small pieces");
-    if (all->bytes > all->end - all->begin)
-        return chosen(op, ADIO_STRATEGY_TWO_PHASE, "ranks overlap");
-    return chosen(op, ADIO_STRATEGY_TWO_PHASE, "ranks interleave");
+    return through_ring(op,
+                        chosen(op, ADIO_STRATEGY_TWO_PHASE, how_mixed(all)));
 }
 
 static enum coll_state choose(struct coll_op *op)
@@ -242,7 +310,7 @@ enum coll_state coll_classify_step(struct coll_op *op)
     }
     lay_realms(op);
     next = choose(op);
-    if (next == COLL_SHARE || next == COLL_REQUEST)
+    if (next != COLL_DIRECT)
         op->explain.aggregators = op->realm.owners;
     return next;
 }

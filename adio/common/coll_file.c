@@ -50,6 +50,7 @@ int coll_prepare(struct adio_file *file)
     if (!all_have(file->comm, rc == 0))
         goto err_comm;
     make_types(kept);
+    kept->trace = coll_trace_create(kept->comm);
     file->coll = kept;
     return 0;
 
@@ -70,12 +71,14 @@ void coll_forget(struct adio_file *file)
     if (kept == NULL)
         return;
     file->coll = NULL;
+    coll_trace_finish(&kept->trace, kept->comm, file->display);
     PMPI_Type_free(&kept->run_type);
     PMPI_Type_free(&kept->summary_type);
     PMPI_Op_free(&kept->combine);
     coll_nodes_fini(&kept->nodes);
     PMPI_Comm_free(&kept->comm);
     coll_buffers_free(kept);
+    coll_ring_free(&kept->ring);
     free(kept->spare);
     free(kept);
 }

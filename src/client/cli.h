@@ -65,6 +65,8 @@ struct capstan_session {
     struct cli_dirs *dirs;
     struct capstan_file *files;       /* open ones */
     struct capstan_request *requests; /* under way, all files */
+    struct capstan_lock *locks;       /* held or asked for */
+    uint64_t next_lock;
     uint64_t started;                 /* calls so far */
     uint64_t bytes_read;
     uint64_t bytes_written;

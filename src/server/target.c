@@ -144,6 +144,8 @@ static int make_tasks(struct srv_target *target)
     if (rc == 0)
         rc = rmdirs_init(target);
     if (rc == 0)
+        rc = lock_table_init(target);
+    if (rc == 0)
         rc = reaper_create(target, &target->reaper);
     return rc;
 }
@@ -246,6 +248,7 @@ void srv_target_destroy(struct srv_target **target_p)
     if (target->net != NULL)
         net_close(target->net);
     reaper_destroy(&target->reaper);
+    locks_destroy(&target->locks);
     rmdirs_fini(target);
     listings_fini(target);
     object_tasks_fini(target);
@@ -309,6 +312,7 @@ static int poll_timers(struct srv_target *target)
 
     n += reaper_poll(target->reaper, now);
     n += rmdirs_poll(target, now);
+    n += locks_poll(target->locks, now);
     return n;
 }
 
@@ -336,12 +340,14 @@ uint64_t srv_target_next_timer(const struct srv_target *target)
 
     next = least(next, target->sync_due_ns);
     next = least(next, reaper_next_timer(target->reaper));
+    next = least(next, locks_next_timer(target->locks));
     return least(next, rmdirs_next_timer(target));
 }
 
 void srv_target_drain(struct srv_target *target)
 {
     rpc_drain(target->rpc);
+    locks_dismiss(target->locks);
 }
 
 bool srv_target_is_idle(const struct srv_target *target)
