@@ -212,6 +212,31 @@ void capstan_session_stats(const struct capstan_session *session,
     stats_out->bytes_written = session->bytes_written;
 }
 
+/*
+ * Nothing moves while the program is elsewhere: what is under way has had no
+ * chance in that time, and its deadline moves on.
+ */
+static void come_back(struct capstan_session *session)
+{
+    uint64_t now = clock_now(session->clock);
+    uint64_t away_ns = now - session->left_ns;
+
+    if (session->requests != NULL && away_ns > CLI_AWAY_NS) {
+        rpc_calls_extend(session->rpc, away_ns);
+        cli_requests_extend(session, away_ns);
+    }
+    session->left_ns = now;
+}
+
+/* Waiting in the net is not being away. */
+static int wait_in_net(struct capstan_session *session, uint64_t until_ns)
+{
+    int moved = net_wait(session->net, until_ns);
+
+    session->left_ns = clock_now(session->clock);
+    return moved;
+}
+
 /* When the session must be turned again, until_ns at the latest. */
 static uint64_t next_timer(const struct capstan_session *session,
                            uint64_t until_ns)
@@ -232,7 +257,7 @@ int capstan_session_wait(struct capstan_session *session, uint32_t timeout_us)
     if (moved > 0 || session->maker != getpid())
         return moved;
     until_ns = clock_now(session->clock) + timeout_us * NS_PER_US;
-    return net_wait(session->net, next_timer(session, until_ns));
+    return wait_in_net(session, next_timer(session, until_ns));
 }
 
 int capstan_session_progress(struct capstan_session *session)
@@ -242,8 +267,10 @@ int capstan_session_progress(struct capstan_session *session)
 
 int cli_enter(struct capstan_session *session)
 {
-    if (session->maker == getpid())
+    if (session->maker == getpid()) {
+        come_back(session);
         return 0;
+    }
     return cli_fail(session, -EPERM,
                     "session of process %d used in process %d after fork",
                     (int)session->maker, (int)getpid());
@@ -298,8 +325,10 @@ void cli_rpc_start(struct capstan_session *session, struct rpc_call *call)
 int cli_progress(struct capstan_session *session)
 {
     uint64_t started = session->started;
-    int done = rpc_poll(session->rpc);
+    int done;
 
+    come_back(session);
+    done = rpc_poll(session->rpc);
     done += cli_requests_pump(session);
     done += cli_locks_pump(session);
     return done + (session->started != started);
@@ -309,7 +338,7 @@ void cli_turn(struct capstan_session *session, uint64_t until_ns)
 {
     if (cli_progress(session) > 0)
         return;
-    net_wait(session->net, next_timer(session, until_ns));
+    wait_in_net(session, next_timer(session, until_ns));
 }
 
 const char *cli_target_text(const struct capstan_session *session, uint16_t id,

@@ -487,6 +487,17 @@ void rpc_call_cancel(struct rpc *rpc, struct rpc_call *call)
         unlink_call(call);
 }
 
+void rpc_calls_extend(struct rpc *rpc, uint64_t ns)
+{
+    struct rpc_call *call;
+    unsigned i;
+
+    for (i = 0; i < rpc->config.cluster->ntargets; i++)
+        DL_FOREACH(rpc->links[i].calls, call)
+            if (call->deadline_ns <= UINT64_MAX - ns)
+                call->deadline_ns += ns;
+}
+
 void rpc_call_counts(const struct rpc *rpc, uint64_t *sent_out,
                      uint64_t *resent_out)
 {
