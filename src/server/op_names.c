@@ -28,6 +28,7 @@
 #include <stddef.h>
 
 #define MODE_MASK 07777u
+#define RECORD_BYTES 1024 /* of a new name, about */
 
 int names_tasks_init(struct srv_target *target)
 {
@@ -228,6 +229,19 @@ static void stamp(const struct srv_target *target, struct inode *inode)
         clock_wall(target->clock);
 }
 
+/* Little space is left: only what is there already may be opened. */
+static bool is_refused(struct names_task *task, struct names *names,
+                       const struct name *name)
+{
+    struct inode inode;
+
+    if (!room_is_low(&task->target->room) ||
+        names_lookup(names, name, &inode) != -ENOENT)
+        return false;
+    task->op.rc = -ENOSPC;
+    return true;
+}
+
 static void run_create(struct names_op *op, struct names *names)
 {
     struct names_task *task = (struct names_task *)op;
@@ -240,7 +254,7 @@ static void run_create(struct names_op *op, struct names *names)
         .gid = req->gid,
     };
 
-    if (names_task_is_decided(task, names))
+    if (names_task_is_decided(task, names) || is_refused(task, names, &name))
         return;
     op->rc = choose_layout(task->target, req, &inode.layout);
     if (op->rc != 0)
@@ -261,6 +275,7 @@ void op_create(struct srv_target *target, struct rpc_request *request)
     static const struct names_plan plan = {
         .run = run_create, .done = names_task_finish, .is_write = true};
 
+    room_take(&target->room, RECORD_BYTES, clock_now(target->clock));
     submit_owned(target, request, request->body.create.parent,
                  &request->body.create.text, &plan);
 }
@@ -277,7 +292,7 @@ static void run_mkdir(struct names_op *op, struct names *names)
         .gid = req->gid,
     };
 
-    if (names_task_is_decided(task, names))
+    if (names_task_is_decided(task, names) || is_refused(task, names, &name))
         return;
     stamp(task->target, &inode);
     op->rc = names_insert(names, &name, &inode);
@@ -291,6 +306,7 @@ void op_mkdir(struct srv_target *target, struct rpc_request *request)
     static const struct names_plan plan = {
         .run = run_mkdir, .done = names_task_finish, .is_write = true};
 
+    room_take(&target->room, RECORD_BYTES, clock_now(target->clock));
     submit_owned(target, request, request->body.mkdir.parent,
                  &request->body.mkdir.text, &plan);
 }

@@ -22,6 +22,7 @@
 #include "server/locks.h"
 #include "server/names_exec.h"
 #include "server/once.h"
+#include "server/room.h"
 #include "server/target.h"
 #include "store/obj.h"
 
@@ -64,6 +65,7 @@ struct srv_target {
     bool is_syncing;
     uint64_t sync_due_ns; /* UINT64_MAX: nothing to sync */
 
+    struct room room; /* is_low: names thread too */
     int identity_fd; /* locked while we run, or -1 */
     int wake_fd;
     bool is_closing; /* callbacks only let go of what they hold */

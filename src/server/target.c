@@ -80,6 +80,8 @@ static int claim_directory(struct srv_target *target,
                         &target->identity_fd);
     if (rc != 0)
         log_error("target %u: %s", self->id, text);
+    else
+        room_init(&target->room, target->identity_fd);
     return rc;
 }
 
@@ -211,6 +213,7 @@ int srv_target_create(const struct srv_target_config *config,
     target->started_ns = clock_now(config->clock);
     target->sync_due_ns = UINT64_MAX;
     target->identity_fd = target->wake_fd = -1;
+    room_init(&target->room, -1);
     rc = open_all(target, self);
     if (rc != 0) {
         if (rc == -ENOMEM) /* the rest was logged where it was decided */
