@@ -194,9 +194,10 @@ static void trace_state(struct coll_op *op)
     static const enum trace_name names[] = {
         [COLL_CLASSIFY] = TRACE_CLASSIFY, [COLL_DIRECT] = TRACE_DIRECT,
         [COLL_SHARE] = TRACE_SHARE,       [COLL_RING] = TRACE_RING,
-        [COLL_STREAM] = TRACE_STREAM,     [COLL_REQUEST] = TRACE_REQUEST,
-        [COLL_MOVE] = TRACE_MOVE,         [COLL_AGREE] = TRACE_AGREE,
-        [COLL_TAKEOVER] = TRACE_TAKEOVER, [COLL_TEXT] = TRACE_TEXT,
+        [COLL_AHEAD] = TRACE_AHEAD,       [COLL_STREAM] = TRACE_STREAM,
+        [COLL_REQUEST] = TRACE_REQUEST,   [COLL_MOVE] = TRACE_MOVE,
+        [COLL_AGREE] = TRACE_AGREE,       [COLL_TAKEOVER] = TRACE_TAKEOVER,
+        [COLL_TEXT] = TRACE_TEXT,
     };
 
     coll_trace_span(op->kept->trace, TRACE_TRACK_PHASE, names[op->state], 0,

@@ -77,14 +77,6 @@ static uint64_t hash_runs(const struct coll_list *list)
     return hash;
 }
 
-/* cb_config_list "*:n": at most n a node. Anything else: no limit. */
-static uint64_t per_node_limit(const char *list)
-{
-    unsigned n;
-
-    return sscanf(list, "*:%u", &n) == 1 ? n : 0;
-}
-
 static void describe_access(struct coll_op *op, struct coll_summary *sum)
 {
     sum->begin = UINT64_MAX;
@@ -124,7 +116,17 @@ static void describe_hints(const struct adio_file *file, enum coll_verb verb,
     if (sum->buffer_size > COLL_PART_MAX)
         sum->buffer_size = COLL_PART_MAX;
     sum->cb_nodes = hints->cb_nodes;
-    sum->per_node = per_node_limit(hints->cb_config_list);
+}
+
+static bool is_as_before(const struct coll_op *op)
+{
+    const struct coll_plan *plan = &op->kept->plan;
+
+    return plan->is_set && plan->verb == op->verb &&
+           plan->bytes == op->local.bytes && plan->hash == op->local.hash &&
+           plan->toggle == op->local.toggle &&
+           op->local.strategy == ADIO_STRATEGY_AUTOMATIC &&
+           op->error.code == 0 && op->file->size > 1;
 }
 
 void coll_classify_start(struct coll_op *op)
@@ -138,6 +140,8 @@ void coll_classify_start(struct coll_op *op)
     describe_access(op, sum);
     describe_hints(op->file, op->verb, sum);
     sum->failing = op->error.code != 0 ? (uint64_t)op->file->rank : COLL_NOBODY;
+    if (is_as_before(op))
+        op->state = COLL_AHEAD;
 }
 
 /* right = left then right. */
@@ -151,6 +155,7 @@ static void combine(const struct coll_summary *left, struct coll_summary *right)
     both.is_ordered =
         left->is_ordered && right->is_ordered &&
         (left->asking == 0 || right->asking == 0 || left->end <= right->begin);
+    both.is_ahead = left->is_ahead && right->is_ahead;
     both.is_tangled = left->is_tangled || right->is_tangled;
     if (right->begin < both.begin)
         both.begin = right->begin;
@@ -216,10 +221,26 @@ static const char *how_mixed(const struct coll_summary *all)
 static enum coll_state through_ring(struct coll_op *op,
                                     enum coll_state by_messages)
 {
-    if (op->file->size == 1 || op->kept->nodes.nnodes > 1 ||
-        op->kept->is_ring_refused || !has_no_holes(&op->all))
+    if (!coll_ring_is_possible(op) || !has_no_holes(&op->all))
         return by_messages;
     return COLL_RING;
+}
+
+/* The next operation may be the same again: each rank then moves its own before
+ * it asks the others (coll_direct.c). */
+static enum coll_state remembered(struct coll_op *op, enum coll_state direct)
+{
+    struct coll_plan *plan = &op->kept->plan;
+
+    *plan = (struct coll_plan){
+        .is_set = true,
+        .verb = op->verb,
+        .bytes = op->local.bytes,
+        .hash = op->local.hash,
+        .toggle = op->local.toggle,
+    };
+    memcpy(plan->why, op->explain.why, sizeof(plan->why));
+    return coll_ring_is_possible(op) ? COLL_RING : direct;
 }
 
 static enum coll_state choose_by_access(struct coll_op *op, bool may_direct,
@@ -238,8 +259,9 @@ static enum coll_state choose_by_access(struct coll_op *op, bool may_direct,
                       "ranks are disjoint, in large pieces");
     if (may_direct && (all->is_ordered || is_tiled(all)) && !all->is_tangled &&
         is_cheap(all))
-        return chosen(op, ADIO_STRATEGY_DIRECT,
-                      "ranks are disjoint, in pieces that are cheap here");
+        return remembered(
+            op, chosen(op, ADIO_STRATEGY_DIRECT,
+                       "ranks are disjoint, in pieces that are cheap here"));
     if (may_direct && is_list_io && !all->is_alike && !all->is_tangled &&
         all->bytes <= all->end - all->begin && is_large(all))
         return chosen(op, ADIO_STRATEGY_DIRECT,
@@ -282,35 +304,51 @@ static void lay_realms(struct coll_op *op)
     uint64_t align =
         all->buffer_size < REALM_ALIGN ? all->buffer_size : REALM_ALIGN;
     uint32_t n = coll_nodes_count(&op->kept->nodes, (uint32_t)all->cb_nodes,
-                                  (uint32_t)all->per_node, (uint32_t)all->width,
-                                  all->bytes);
+                                  (uint32_t)all->width, all->bytes);
 
     coll_realm_init(&op->realm, all->begin, all->end, n, all->stripe_size,
                     (uint32_t)all->width, align);
+}
+
+static bool is_combined(struct coll_op *op)
+{
+    if (op->kept->ring != NULL)
+        return coll_ring_combine(op);
+    if (!op->is_entered)
+        PMPI_Iallreduce(&op->local, &op->all, 1, op->kept->summary_type,
+                        op->kept->combine, op->kept->comm, &op->request);
+    return coll_request_done(op);
 }
 
 enum coll_state coll_classify_step(struct coll_op *op)
 {
     enum coll_state next;
 
-    if (!op->is_entered)
-        PMPI_Iallreduce(&op->local, &op->all, 1, op->kept->summary_type,
-                        op->kept->combine, op->kept->comm, &op->request);
-    if (!coll_request_done(op))
+    if (!is_combined(op))
         return COLL_CLASSIFY;
     if (op->all.failing != COLL_NOBODY) {
         op->failing = (int)op->all.failing;
         snprintf(op->explain.why, sizeof(op->explain.why),
-                 "rank %d could not take part", op->failing);
+                 "rank %d failed before the others", op->failing);
         return COLL_TEXT;
     }
+    if (op->all.is_ahead) {
+        op->explain.strategy = ADIO_STRATEGY_DIRECT;
+        memcpy(op->explain.why, op->kept->plan.why, sizeof(op->explain.why));
+        return COLL_OVER;
+    }
+    op->kept->plan.is_set = false;
     if (op->all.bytes == 0) {
         snprintf(op->explain.why, sizeof(op->explain.why), "nothing to do");
         return COLL_OVER;
     }
     lay_realms(op);
     next = choose(op);
-    if (next != COLL_DIRECT)
+    if (op->explain.strategy == ADIO_STRATEGY_SHARE ||
+        op->explain.strategy == ADIO_STRATEGY_TWO_PHASE)
         op->explain.aggregators = op->realm.owners;
+    if (op->local.is_ahead && op->explain.strategy == ADIO_STRATEGY_DIRECT)
+        return COLL_AGREE; /* this rank's part is done */
+    op->bytes = 0;
     return next;
 }

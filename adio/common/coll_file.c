@@ -46,9 +46,11 @@ int coll_prepare(struct adio_file *file)
         goto err_kept;
     PMPI_Comm_dup(file->comm, &kept->comm);
     PMPI_Comm_set_errhandler(kept->comm, MPI_ERRORS_ARE_FATAL);
-    rc = coll_nodes_init(&kept->nodes, kept->comm);
+    rc = coll_nodes_init(&kept->nodes, kept->comm, file->hints.cb_config_list);
     if (!all_have(file->comm, rc == 0))
         goto err_comm;
+    if (file->hints.cb_nodes > coll_nodes_most(&kept->nodes))
+        file->hints.cb_nodes = coll_nodes_most(&kept->nodes);
     make_types(kept);
     kept->trace = coll_trace_create(kept->comm);
     file->coll = kept;

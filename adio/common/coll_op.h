@@ -34,11 +34,13 @@ enum coll_tag {
  */
 #define COLL_STATES(X)                                                         \
     X(CLASSIFY, coll_classify_step,                                            \
-      TO(TEXT) | TO(DIRECT) | TO(SHARE) | TO(RING) | TO(REQUEST) | TO(OVER))   \
+      TO(TEXT) | TO(DIRECT) | TO(SHARE) | TO(RING) | TO(REQUEST) | TO(AGREE) | \
+          TO(OVER))                                                            \
+    X(AHEAD, coll_ahead_step, TO(CLASSIFY))                                    \
     X(DIRECT, coll_direct_step, TO(AGREE))                                     \
     X(SHARE, coll_share_step, TO(AGREE))                                       \
-    X(RING, coll_ring_step, TO(STREAM) | TO(SHARE) | TO(REQUEST))              \
-    X(STREAM, coll_stream_step, TO(AGREE))                                     \
+    X(RING, coll_ring_step, TO(STREAM) | TO(DIRECT) | TO(SHARE) | TO(REQUEST)) \
+    X(STREAM, coll_stream_step, TO(AGREE) | TO(OVER))                          \
     X(REQUEST, coll_request_step, TO(MOVE))                                    \
     X(MOVE, coll_move_step, TO(AGREE))                                         \
     X(AGREE, coll_agree_step, TO(TAKEOVER) | TO(TEXT) | TO(OVER))              \
@@ -67,6 +69,7 @@ struct coll_summary {
     uint64_t longest;    /* block */
     uint64_t is_alike;   /* every rank asks for the same */
     uint64_t is_ordered; /* rank r ends before rank r + 1 begins */
+    uint64_t is_ahead;   /* every rank has moved its own as the last time */
     uint64_t is_tangled; /* a rank's own runs interleave or overlap */
     uint64_t failing;    /* lowest rank with an error, or COLL_NOBODY */
     /* The lowest rank's word goes, so that ranks with other hints agree. */
@@ -74,7 +77,6 @@ struct coll_summary {
     uint64_t toggle;
     uint64_t buffer_size;
     uint64_t cb_nodes;
-    uint64_t per_node;
     uint64_t stripe_size;
     uint64_t width;
     uint64_t cheap_piece;
@@ -126,6 +128,16 @@ struct coll_op {
     struct coll_agg *agg;
 };
 
+/* The last operation, when it was direct: the next one may well be alike. */
+struct coll_plan {
+    bool is_set;
+    enum coll_verb verb;
+    uint64_t bytes; /* of the next two, so that a start need not compare runs */
+    uint64_t hash;
+    uint64_t toggle;
+    char why[128];
+};
+
 /* file->coll. */
 struct coll_kept {
     MPI_Comm comm; /* so that nobody else's messages can meet ours */
@@ -138,6 +150,7 @@ struct coll_kept {
     bool is_stepping; /* MPI calls of a step may call back into coll_step() */
     char *buffers[2]; /* of an aggregator, kept from operation to operation */
     uint64_t buffer_size;
+    struct coll_plan plan;
     struct coll_ring *ring;   /* memory of all ranks of the node, or NULL */
     bool is_ring_refused;     /* it could not be made: not tried again */
     struct coll_trace *trace; /* NULL: none is wanted */
@@ -166,6 +179,13 @@ bool coll_request_done(struct coll_op *op);
  *  a time. It stays the file's; a larger size ends the earlier buffers. */
 char *coll_buffer(struct coll_kept *kept, int i, uint64_t size);
 void coll_buffers_free(struct coll_kept *kept);
+
+/** Combine all ranks' summaries through the ring. @return true when all are
+ *  there. */
+bool coll_ring_combine(struct coll_op *op);
+
+/** May all ranks of the file meet in a ring's memory? */
+bool coll_ring_is_possible(const struct coll_op *op);
 
 /** Describe op->mine and this rank's hints. */
 void coll_classify_start(struct coll_op *op);

@@ -61,7 +61,7 @@ void coll_stream_free(struct coll_stream **stream_p)
 static bool is_claiming(struct coll_op *op)
 {
     op->stream->nclaiming = op->realm.owners;
-    if (op->all.cb_nodes == 0 && op->all.per_node == 0) {
+    if (op->all.cb_nodes == 0 && op->kept->nodes.listed == NULL) {
         op->stream->nclaiming = op->stream->ranks;
         op->explain.aggregators = (uint32_t)op->file->size;
         return true;
@@ -384,6 +384,10 @@ static void count_written(struct coll_op *op)
     }
 }
 
+/*
+ * A rank that has got all steps knows that all ranks will: nothing is left to
+ * agree on. After a failure for good no rank gets all.
+ */
 static bool is_over(const struct coll_op *op)
 {
     const struct coll_stream *stream = op->stream;
@@ -406,5 +410,7 @@ enum coll_state coll_stream_step(struct coll_op *op)
         if (op->verb == COLL_WRITE)
             count_written(op);
     } while (has_copied);
-    return is_idle && is_over(op) ? COLL_AGREE : COLL_STREAM;
+    if (!is_idle || !is_over(op))
+        return COLL_STREAM;
+    return load(&op->stream->control->is_failed) ? COLL_AGREE : COLL_OVER;
 }

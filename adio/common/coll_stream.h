@@ -18,6 +18,7 @@
 #define RING_BYTES (8u << 20)
 #define RING_STEP_CHEAP (256u << 10) /* stays in a cache until it is copied */
 #define RING_STEP (1u << 20)         /* where a call to storage is dear */
+#define RING_RANKS_MAX 64
 #define RING_SLOTS_MAX (RING_BYTES / RING_STEP_CHEAP)
 
 /*
@@ -43,10 +44,17 @@ struct ring_control {
     struct ring_slot slots[RING_SLOTS_MAX];
 };
 
+/* A rank's summary: said when `said` is the number of the classification. */
+struct ring_board {
+    uint64_t said;
+    struct coll_summary summary;
+} __attribute__((aligned(64)));
+
 /* The shared memory: operation n uses controls[n % 2], and the first rank
  * clears the other one meanwhile. */
 struct ring_shared {
     struct ring_control controls[2];
+    struct ring_board boards[2][RING_RANKS_MAX];
     char data[] __attribute__((aligned(4096)));
 };
 
@@ -54,6 +62,7 @@ struct coll_ring {
     struct ring_shared *shared;
     size_t size;
     uint64_t noperations;
+    uint64_t nclassified;
 };
 
 /* A step between the ring and storage, by this rank. */

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
+ * The memory that ranks of a node share: the ring, and a board on which each
+ * says what it asks for, so that a later operation is classified without a
+ * message.
+ *
  * The ring is made by the first operation that wants it, without blocking: rank
  * 0 makes a memory file and tells its number, the others open it by way of
  * /proc, and all agree. It stays the file's; no name is ever left behind.
@@ -77,10 +81,18 @@ static void attach(struct coll_op *op)
     stream->has_local = op->kept->ring != NULL;
 }
 
+static enum coll_state through(const struct coll_op *op)
+{
+    return op->explain.strategy == ADIO_STRATEGY_DIRECT ? COLL_DIRECT
+                                                        : COLL_STREAM;
+}
+
 static enum coll_state without_ring(struct coll_op *op)
 {
     coll_ring_free(&op->kept->ring);
     op->kept->is_ring_refused = true;
+    if (op->explain.strategy == ADIO_STRATEGY_DIRECT)
+        return COLL_DIRECT;
     return op->explain.strategy == ADIO_STRATEGY_SHARE ? COLL_SHARE
                                                        : COLL_REQUEST;
 }
@@ -90,7 +102,7 @@ enum coll_state coll_ring_step(struct coll_op *op)
     struct coll_stream *stream = op->stream;
 
     if (op->kept->ring != NULL && stream->making == 0)
-        return COLL_STREAM;
+        return through(op);
     if (stream->making == 0) {
         if (op->file->rank == 0)
             make_file(stream);
@@ -111,7 +123,41 @@ enum coll_state coll_ring_step(struct coll_op *op)
     if (stream->fd >= 0)
         close(stream->fd);
     stream->fd = -1;
-    return stream->has_all ? COLL_STREAM : without_ring(op);
+    return stream->has_all ? through(op) : without_ring(op);
+}
+
+bool coll_ring_is_possible(const struct coll_op *op)
+{
+    return op->file->size > 1 && op->file->size <= RING_RANKS_MAX &&
+           op->kept->nodes.nnodes == 1 && !op->kept->is_ring_refused;
+}
+
+/* Board n % 2 cannot be written for n + 2 before all have read it for n: each
+ * rank must have said its n + 1 first. */
+bool coll_ring_combine(struct coll_op *op)
+{
+    struct coll_ring *ring = op->kept->ring;
+    struct ring_board *boards;
+    uint64_t n;
+
+    if (!op->is_entered)
+        ring->nclassified++;
+    n = ring->nclassified;
+    boards = ring->shared->boards[n % 2];
+    if (!op->is_entered) {
+        boards[op->file->rank].summary = op->local;
+        __atomic_store_n(&boards[op->file->rank].said, n, __ATOMIC_RELEASE);
+    }
+    for (int i = 0; i < op->file->size; i++)
+        if (__atomic_load_n(&boards[i].said, __ATOMIC_ACQUIRE) != n)
+            return false;
+    op->all = boards[op->file->size - 1].summary;
+    for (int i = op->file->size - 1; i > 0; i--) {
+        int one = 1;
+
+        coll_classify_combine(&boards[i - 1].summary, &op->all, &one, NULL);
+    }
+    return true;
 }
 
 void coll_ring_free(struct coll_ring **ring_p)

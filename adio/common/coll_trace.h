@@ -21,6 +21,7 @@
 /* X(name, word): what a span tells of. */
 #define TRACE_NAMES(X)                                                         \
     X(CLASSIFY, "classify")                                                    \
+    X(AHEAD, "ahead")                                                          \
     X(DIRECT, "direct")                                                        \
     X(SHARE, "share")                                                          \
     X(RING, "ring")                                                            \

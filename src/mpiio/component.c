@@ -42,6 +42,7 @@ static int register_parameters(void)
         "them; empty: none",
         MCA_BASE_VAR_TYPE_STRING, NULL, 0, 0, OPAL_INFO_LVL_9,
         MCA_BASE_VAR_SCOPE_READONLY, &component->posix_prefix);
+    face_pvars_register();
     return OMPI_SUCCESS;
 }
 

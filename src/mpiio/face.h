@@ -37,6 +37,15 @@ enum {
     FACE_CONVERSION,
 };
 
+/* What collectives did so far: read by tools through MPI_T (pvars.c). */
+struct face_pvars {
+    unsigned long long collectives;
+    unsigned long long bytes_storage;
+    unsigned long long bytes_delivered;
+    unsigned long long messages;
+    unsigned long long takeovers;
+};
+
 /* Open MPI's component, and what lives as long as the process. */
 struct face_component {
     compat_component super; /* first: Open MPI knows this one */
@@ -47,6 +56,7 @@ struct face_component {
     struct hint_warned warned;
     int flat_keyval;              /* of datatypes: their struct flat */
     opal_mutex_t pending_lock;    /* guards the next two */
+    struct face_pvars pvars;      /* atomic */
     struct face_pending *pending; /* nonblocking calls under way */
     bool is_walking;              /* Open MPI walks them */
 };
@@ -146,6 +156,12 @@ void face_info_subscribe(ompi_file_t *fh);
 
 /** Put what is in force where MPI_File_get_info() finds it. */
 void face_info_refresh(ompi_file_t *fh);
+
+/* pvars.c */
+void face_pvars_register(void);
+
+/** Add what the last collective of a file did. */
+void face_pvars_count(const struct adio_file *adio);
 
 /* file_open.c, delete.c */
 int face_open(ompi_communicator_t *comm, const char *path, int amode,

@@ -73,6 +73,7 @@ static bool step(struct face_pending *pending)
         if (!coll_step(pending->op))
             return false;
         coll_finish(&pending->op, &pending->bytes, &pending->error);
+        face_pvars_count(adio);
         face_info_refresh(pending->fh);
     } else if (pending->io != NULL) {
         rc = adio->driver->test(adio, &pending->io, &is_over, &pending->bytes,

@@ -215,6 +215,7 @@ static int rw_all(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
                        &error);
     face_stage_end(face, &face->stage, &bytes, &error);
     settle(face, rw, bytes, rc, status);
+    face_pvars_count(face->adio);
     face_info_refresh(fh);
     return face_code(&error);
 }
