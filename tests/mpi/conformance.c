@@ -29,7 +29,8 @@
 
 /* For the signal handlers, which may only write(). */
 static char where[256];
-static char report_line[256];
+static char hang_line[256];
+static char crash_line[256];
 static const char *report;
 static unsigned timeout;
 static bool is_reported;
@@ -56,13 +57,19 @@ static const char usage[] =
     "  --steps LIST, --quiet STEP:RANKS, --depth D, --count N, --no-hints\n"
     "                  make the seed smaller, as --shrink found it\n";
 
+static void print_line(const struct run *run, const char *word, char line[256])
+{
+    snprintf(line, 256, "%llu %d %d %s %s\n", (unsigned long long)run->seed,
+             run->size, run->step, word, run->op);
+}
+
 void conf_where(const struct run *run)
 {
     snprintf(where, sizeof(where), "seed %llu, %d ranks, rank %d, step %d, %s",
              (unsigned long long)run->seed, run->size, run->rank, run->step,
              run->op);
-    snprintf(report_line, sizeof(report_line), "%llu %d %d %%s %s\n",
-             (unsigned long long)run->seed, run->size, run->step, run->op);
+    print_line(run, "hang", hang_line);
+    print_line(run, "crash", crash_line);
     alarm(timeout);
 }
 
@@ -72,22 +79,18 @@ static void say(int fd, const char *text)
         return;
 }
 
-/* "%s" in the line is where the word goes. */
-static void report_word(const char *word)
+/* One write, for other ranks write too. */
+static void report_fault(bool is_hang)
 {
-    char *at = strstr(report_line, "%s");
     int fd;
 
-    if (report == NULL || at == NULL || is_reported)
+    if (report == NULL || is_reported)
         return;
     is_reported = true;
     fd = open(report, O_WRONLY | O_APPEND | O_CREAT, 0644);
     if (fd < 0)
         return;
-    *at = '\0';
-    say(fd, report_line);
-    say(fd, word);
-    say(fd, at + 2);
+    say(fd, is_hang ? hang_line : crash_line);
     close(fd);
 }
 
@@ -98,7 +101,7 @@ static void on_signal(int number)
     say(2, "conformance: ");
     say(2, where);
     say(2, is_hang ? ": no end in sight\n" : ": crash\n");
-    report_word(is_hang ? "hang" : "crash");
+    report_fault(is_hang);
     _exit(is_hang ? EXIT_HANG : EXIT_CRASH);
 }
 

@@ -112,8 +112,9 @@ struct run {
     int size;
     uint64_t seed;
     int step;
-    bool is_quiet;   /* while shrinking */
-    bool is_telling; /* print every step */
+    bool is_quiet;     /* while shrinking */
+    enum fault wanted; /* while shrinking: the same fault again */
+    bool is_telling;   /* print every step */
     struct handle handles[NHANDLES];
     struct image image;
     bool is_dirty; /* written since the last sync */

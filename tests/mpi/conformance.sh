@@ -77,9 +77,11 @@ run_all() {
     done
 }
 
+# Several ranks may have noted one hang.
 table() {
-    awk '{ n[$4 " in " $5 " " $6 " " $7 " at " $2 " ranks"]++ }
-        END { for (k in n) printf "%7d %s\n", n[k], k }' "$1" | sort -k2,2 -k1,1nr
+    sort -u "$1" | awk '{ n[$4 " in " $5 " " $6 " " $7 " at " $2 " ranks"]++ }
+        END { for (k in n) printf "%7d %s\n", n[k], k }' |
+        sort -k2,2 -k1,1nr
 }
 
 have() {

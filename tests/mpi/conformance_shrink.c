@@ -5,7 +5,7 @@
  * A mask leaves the rest of the seed as it was, because each step draws from a
  * generator of its own. So: drop the steps behind the fault, then each step,
  * then each rank of each step, then depth of types, hints and counts, and once
- * more the steps. Whatever still fails stays.
+ * more the steps. Whatever still has the same fault stays.
  */
 #include "conformance.h"
 
@@ -15,7 +15,7 @@
 static bool fails_with(struct run *run, const struct mask *mask)
 {
     run->mask = mask;
-    return seed_run(run) != FAULT_NONE;
+    return seed_run(run) == run->wanted;
 }
 
 /* Try a smaller mask; *mask becomes it when it fails too. */
@@ -71,6 +71,7 @@ void seed_shrink(struct run *run)
     struct mask mask = *whole;
     int last = run->step < 0 ? 0 : run->step;
 
+    run->wanted = run->verdict.fault;
     run->is_quiet = true;
     for (int i = last + 1; i < STEPS_MAX; i++)
         mask.is_dropped[i] = true;
