@@ -11,6 +11,7 @@
  */
 #include "adio/common/adio.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <capstan/file.h>
@@ -21,8 +22,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define IDLE_US 100 /* longest wait between two tests of a request */
+#define LOCK_NAP_NS 300000 /* between two looks at a lock that others hold */
 
 /* One a process: the endpoint and its connections are what costs. A session
  * belongs to one thread at a time, and files of several threads share it, so
@@ -326,11 +329,110 @@ static void ad_idle(struct adio_file *file)
     leave();
 }
 
+/* One step of waiting. The session is free between steps, since the holder may
+ * be another file of this process; and so is the core, which he may need. */
+static int lock_step(struct adio_file *file, struct capstan_lock *lock,
+                     bool *is_held_out, struct adio_error *error)
+{
+    const struct timespec nap = {0, LOCK_NAP_NS};
+    int rc;
+
+    enter();
+    rc = capstan_lock_test(lock, is_held_out);
+    if (rc != 0)
+        fail(file->path, rc, error);
+    else if (!*is_held_out)
+        capstan_session_wait(shared.session, IDLE_US);
+    leave();
+    if (rc == 0 && !*is_held_out)
+        nanosleep(&nap, NULL);
+    return rc;
+}
+
+static int ad_unlock(struct adio_file *file, struct adio_lock *lock,
+                     struct adio_error *error)
+{
+    struct capstan_lock *held = lock->handle;
+    int rc;
+
+    lock->handle = NULL;
+    enter();
+    rc = capstan_lock_end(&held);
+    if (rc != 0)
+        fail(file->path, rc, error);
+    leave();
+    return rc;
+}
+
+static int ad_lock(struct adio_file *file, struct adio_lock *lock,
+                   struct adio_error *error)
+{
+    struct adio_error ignored;
+    struct capstan_lock *wanted;
+    bool is_held = false;
+    int rc;
+
+    enter();
+    rc = capstan_file_lock_start(of(file), lock->offset, lock->length,
+                                 lock->is_shared, &wanted);
+    if (rc != 0)
+        fail(file->path, rc, error);
+    leave();
+    if (rc != 0)
+        return rc;
+    lock->handle = wanted;
+    while (rc == 0 && !is_held)
+        rc = lock_step(file, wanted, &is_held, error);
+    if (rc != 0)
+        ad_unlock(file, lock, &ignored);
+    return rc;
+}
+
+static struct capstan_pointer pointer_of(const struct adio_file *file)
+{
+    const struct adio_pointer *pointer = &file->pointer;
+
+    return (struct capstan_pointer){
+        .handle = pointer->handle,
+        .generation = pointer->generation,
+        .start = pointer->start,
+        .age_ns = clock_now(clock_real()) - pointer->opened_ns,
+    };
+}
+
+static int ad_pointer_step(struct adio_file *file, bool is_set, int64_t value,
+                           int64_t *before_out, struct adio_error *error)
+{
+    struct capstan_pointer pointer = pointer_of(file);
+    int rc;
+
+    enter();
+    if (is_set)
+        rc = capstan_file_pointer_set(of(file), &pointer, value, before_out);
+    else
+        rc = capstan_file_pointer_add(of(file), &pointer, value, before_out);
+    if (rc != 0)
+        fail(file->path, rc, error);
+    leave();
+    return rc;
+}
+
+/* A counter that cannot be dropped now goes when it has been idle for long. */
+static void ad_pointer_drop(struct adio_file *file)
+{
+    struct capstan_pointer pointer = pointer_of(file);
+
+    enter();
+    capstan_file_pointer_drop(of(file), &pointer);
+    leave();
+}
+
 const struct adio_driver *ad_capstan(void)
 {
     static struct adio_driver driver = {
         .name = "capstan",
-        .features = ADIO_FEATURE_LIST_IO,
+        .features = ADIO_FEATURE_LIST_IO | ADIO_FEATURE_LOCKS |
+                    ADIO_FEATURE_SHARED_POINTER,
         .prepare = ad_prepare,
         .open = ad_open,
         .close = ad_close,
@@ -343,6 +445,10 @@ const struct adio_driver *ad_capstan(void)
         .iwritelist = ad_iwritelist,
         .test = ad_test,
         .idle = ad_idle,
+        .lock = ad_lock,
+        .unlock = ad_unlock,
+        .pointer_step = ad_pointer_step,
+        .pointer_drop = ad_pointer_drop,
         .finalize = ad_finalize,
     };
 

@@ -225,39 +225,36 @@ static void posix_layout(struct adio_file *file, struct adio_layout *layout_out)
     };
 }
 
-static int change_lock(struct adio_file *file, short type, uint64_t offset,
-                       uint64_t length, struct adio_error *error)
+static int change_lock(struct adio_file *file, short type,
+                       const struct adio_lock *lock, struct adio_error *error)
 {
     struct flock range = {
         .l_type = type,
         .l_whence = SEEK_SET,
-        .l_start = (off_t)offset,
-        .l_len = (off_t)length,
+        .l_start = (off_t)lock->offset,
+        .l_len = (off_t)lock->length,
     };
     int rc;
 
-    if (length == 0) /* fcntl would take the rest of the file */
-        return 0;
     do
         rc = fcntl(fd_of(file), F_OFD_SETLKW, &range) == 0 ? 0 : -errno;
     while (rc == -EINTR);
     if (rc != 0)
         adio_error_set(error, rc, "%s: %s at %" PRIu64, file->path,
-                       type == F_UNLCK ? "unlock" : "lock", offset);
+                       type == F_UNLCK ? "unlock" : "lock", lock->offset);
     return rc;
 }
 
-static int posix_lock(struct adio_file *file, uint64_t offset, uint64_t length,
-                      bool is_shared, struct adio_error *error)
+static int posix_lock(struct adio_file *file, struct adio_lock *lock,
+                      struct adio_error *error)
 {
-    return change_lock(file, is_shared ? F_RDLCK : F_WRLCK, offset, length,
-                       error);
+    return change_lock(file, lock->is_shared ? F_RDLCK : F_WRLCK, lock, error);
 }
 
-static int posix_unlock(struct adio_file *file, uint64_t offset,
-                        uint64_t length, struct adio_error *error)
+static int posix_unlock(struct adio_file *file, struct adio_lock *lock,
+                        struct adio_error *error)
 {
-    return change_lock(file, F_UNLCK, offset, length, error);
+    return change_lock(file, F_UNLCK, lock, error);
 }
 
 const struct adio_driver *ad_posix(void)

@@ -9,9 +9,9 @@
  *
  * Possible failure modes are:
  * - the filetype is not one the standard allows: refused when the view is made;
- * - tiles interlace (a filetype resized to less than it spans): such a view can
- *   be made, for programs that use one tile only, and view_runs() refuses an
- *   access to more than one.
+ * - tiles interlace (a filetype resized to less than it spans): allowed, and
+ *   view_runs() sorts. The end of the file has no one place in such a view;
+ *   view_bytes_below() counts as if the tiles stood apart.
  */
 #include "adio/common/view.h"
 

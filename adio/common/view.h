@@ -58,8 +58,8 @@ struct run_list {
  * the cost follows the pattern, not the number of blocks.
  *
  * @param list_out  zeroed or used before; what it held is dropped.
- * @return 0, -ENOMEM, -EOVERFLOW (beyond 2^63), or -EINVAL (more than one tile
- *         of a view whose tiles interlace, or data in a view without any).
+ * @return 0, -ENOMEM, -EOVERFLOW (beyond 2^63), or -EINVAL (data in a view
+ *         without any).
  */
 int view_runs(const struct adio_view *view, uint64_t at, const void *memory,
               const struct flat *memtype, uint64_t count,

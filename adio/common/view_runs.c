@@ -12,9 +12,11 @@
  * A side whose tiles are themselves regular is one vector (or one block) from
  * end to end before the walk begins, so ten million equal blocks are one step.
  *
- * Possible failure modes are: no memory for the list; a place beyond 2^63; more
- * than one tile of a view whose tiles interlace, for then file offsets would go
- * back, which nobody below expects.
+ * Tiles that interlace (a column resized to one element, say) would make file
+ * offsets go back, which nobody below expects: such an access is cut into its
+ * blocks, and they are sorted. That costs what the blocks cost.
+ *
+ * Possible failure modes are: no memory for the list; a place beyond 2^63.
  */
 #include "adio/common/view.h"
 
@@ -218,7 +220,7 @@ static bool fits(const struct adio_view *view, uint64_t at, uint64_t bytes)
 
 /* Stand at view offset at; the access needs *ntiles_out tiles from there. */
 static int file_side_init(struct side *side, const struct adio_view *view,
-                          uint64_t at, uint64_t bytes)
+                          uint64_t at, uint64_t bytes, bool *goes_back_out)
 {
     const struct flat *type = view->filetype;
     uint64_t tile, in_tile, ntiles;
@@ -231,8 +233,7 @@ static int file_side_init(struct side *side, const struct adio_view *view,
     tile = at / type->size;
     in_tile = at % type->size;
     ntiles = (in_tile + bytes - 1) / type->size + 1;
-    if (ntiles > 1 && view->is_interlaced)
-        return -EINVAL;
+    *goes_back_out = ntiles > 1 && view->is_interlaced;
     side_init(side, type, view->disp + tile * (uint64_t)type->extent, ntiles);
     if (side->nvecs > 1)
         v = view_find_vec(view, in_tile);
@@ -241,11 +242,55 @@ static int file_side_init(struct side *side, const struct adio_view *view,
     return 0;
 }
 
+static int compare_offsets(const void *a, const void *b)
+{
+    const struct run *x = a, *y = b;
+
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* Block i of a run. */
+static struct run block_of(const struct run *run, uint64_t i)
+{
+    return (struct run){
+        .offset = run->offset + i * run->stride,
+        .mem = run->mem + i * (uint64_t)run->mem_stride,
+        .length = run->length,
+        .count = 1,
+    };
+}
+
+/* Cut all runs into blocks and sort them by offset. */
+static int list_sort(struct run_list *list)
+{
+    uint64_t nblocks = 0;
+    struct run *blocks;
+    size_t n = 0;
+    int rc = 0;
+
+    for (size_t i = 0; i < list->nruns; i++)
+        nblocks += list->runs[i].count;
+    blocks = mem_calloc(nblocks, sizeof(*blocks));
+    if (blocks == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < list->nruns; i++)
+        for (uint64_t k = 0; k < list->runs[i].count; k++)
+            blocks[n++] = block_of(&list->runs[i], k);
+    qsort(blocks, n, sizeof(*blocks), compare_offsets);
+    list->nruns = 0;
+    list->bytes = 0;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = list_push(list, &blocks[i]);
+    free(blocks);
+    return rc;
+}
+
 int view_runs(const struct adio_view *view, uint64_t at, const void *memory,
               const struct flat *memtype, uint64_t count,
               struct run_list *list_out)
 {
     struct side file, mem;
+    bool goes_back = false;
     uint64_t left;
     int rc;
 
@@ -255,7 +300,7 @@ int view_runs(const struct adio_view *view, uint64_t at, const void *memory,
         return -EOVERFLOW;
     if (left == 0)
         return 0;
-    rc = file_side_init(&file, view, at, left);
+    rc = file_side_init(&file, view, at, left, &goes_back);
     if (rc != 0)
         return rc;
     side_init(&mem, memtype, (uint64_t)(uintptr_t)memory, count);
@@ -269,7 +314,7 @@ int view_runs(const struct adio_view *view, uint64_t at, const void *memory,
         side_advance(&file, run_bytes(&run));
         side_advance(&mem, run_bytes(&run));
     }
-    return 0;
+    return goes_back ? list_sort(list_out) : 0;
 }
 
 void run_list_fini(struct run_list *list)

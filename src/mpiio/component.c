@@ -11,7 +11,7 @@
  * Possible failure modes are: none here; a file that cannot be opened fails in
  * file_open.c, after the selection.
  */
-#include "face.h"
+#include "datarep.h"
 
 #include "base/log.h"
 
@@ -97,7 +97,7 @@ static int register_datarep(const char *name,
                             MPI_Datarep_conversion_function *write_fn,
                             MPI_Datarep_extent_function *extent_fn, void *state)
 {
-    return MPI_ERR_UNSUPPORTED_OPERATION;
+    return datarep_register(name, read_fn, write_fn, extent_fn, state);
 }
 
 __attribute__((

@@ -52,15 +52,17 @@ struct net_op {
 };
 
 struct net_config {
-    const char *provider; /* libfabric's name, e.g. "tcp;ofi_rxm", "shm" */
-    const char *node;     /* address to listen on; NULL: any */
-    const char *service;  /* port or name to listen on; NULL or "0": any */
-    size_t message_max;   /* longest message sent or received */
-    unsigned receives;    /* receive buffers kept posted */
+    const char *provider;      /* libfabric's name, e.g. "tcp;ofi_rxm", "shm" */
+    const char *node;          /* address to listen on; NULL: any */
+    const char *const *toward; /* with node NULL: nodes that must reach us */
+    unsigned toward_count;
+    const char *service; /* port or name to listen on; NULL or "0": any */
+    size_t message_max;  /* longest message sent or received */
+    unsigned receives;   /* receive buffers kept posted */
     net_recv_fn *recv;
     void *recv_ctx;
     const struct clock *clock;
-    void *fabric; /* net_sim: the struct net_sim_fabric; else NULL */
+    void *fabric;     /* net_sim: the struct net_sim_fabric; else NULL */
     bool no_shortcut; /* net_ofi: no RMA past the provider on one machine */
 };
 
@@ -108,9 +110,9 @@ struct net_driver {
     int (*write)(struct net *net, struct net_op *op, uint64_t peer,
                  const void *memory, size_t len, struct net_mr *mr,
                  uint64_t remote_addr, uint64_t key);
-    int (*read)(struct net *net, struct net_op *op, uint64_t peer,
-                void *memory, size_t len, struct net_mr *mr,
-                uint64_t remote_addr, uint64_t key);
+    int (*read)(struct net *net, struct net_op *op, uint64_t peer, void *memory,
+                size_t len, struct net_mr *mr, uint64_t remote_addr,
+                uint64_t key);
     void (*release)(struct net *net, void *buffer);
     int (*poll)(struct net *net);
     int (*wait_fd)(struct net *net);

@@ -261,21 +261,49 @@ void ofi_peer_wait(struct ofi_net *net, struct ofi_peer *peer,
     peer->give_up_ns = clock_now(net->clock) + OFI_LINK_NS;
 }
 
-/* Offer the line until the provider takes no more. @return how many it took. */
+static struct net_op *line_take(struct ofi_line *line)
+{
+    struct net_op *op = line->first;
+
+    if (op == NULL)
+        return NULL;
+    line->first = ofi_start_of(op)->next;
+    if (line->first == NULL)
+        ofi_line_init(line);
+    return op;
+}
+
+static void line_put_back(struct ofi_line *line, struct net_op *op,
+                          const struct ofi_start *start)
+{
+    *ofi_start_of(op) = *start;
+    ofi_start_of(op)->next = line->first;
+    if (line->first == NULL)
+        line->end = &ofi_start_of(op)->next;
+    line->first = op;
+}
+
+/*
+ * Offer the line until the provider takes no more. The operation offered is in
+ * no line meanwhile: ofi_post() may find the peer dead and end all that waits.
+ *
+ * @return how many it took.
+ */
 static int offer(struct ofi_net *net, struct ofi_peer *peer)
 {
     struct ofi_start start;
     struct net_op *op;
     int ntaken = 0, rc;
 
-    while ((op = peer->line.first) != NULL) {
+    while ((op = line_take(&peer->line)) != NULL) {
         start = *ofi_start_of(op);
         rc = ofi_post(net, peer, op, &start);
-        if (rc == -EAGAIN)
+        if (rc == -EAGAIN && peer->is_waiting) {
+            line_put_back(&peer->line, op, &start);
             return ntaken;
-        peer->line.first = start.next;
-        if (peer->line.first == NULL)
-            ofi_line_init(&peer->line);
+        }
+        if (rc == -EAGAIN) /* the peer failed, and this with the others */
+            rc = -ERR_LINK;
         if (rc != 0)
             ofi_end_later(net, op, rc);
         ntaken++;

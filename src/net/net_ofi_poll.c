@@ -105,10 +105,17 @@ void ofi_release(struct net *base, void *buffer)
 
 /* --- Completions --- */
 
+/*
+ * What waits behind an operation that died with its connection must not travel
+ * by the next one: a reply would tell of RMA writes that never arrived.
+ */
 static void end_op(struct ofi_net *net, struct ofi_slot *slot, int rc)
 {
+    struct ofi_peer *peer = slot->peer;
     struct net_op *op = ofi_slot_end(net, slot);
 
+    if (rc == -ERR_LINK && peer != NULL && peer->is_waiting && !net->is_shm)
+        ofi_peer_fail(net, peer);
     if (op == NULL)
         return;
     net->nops--;

@@ -121,7 +121,7 @@ static void test_bad_filetypes_are_refused(void)
     flat_put(&odd);
 }
 
-static void test_tiles_that_interlace_serve_one_tile(void)
+static void test_tiles_that_interlace_are_sorted(void)
 {
     struct adio_view *view = view_of(0, 4, vector_type(2, 4, 16, 4));
     struct flat *byte = vector_type(1, 1, 0, 1);
@@ -129,7 +129,19 @@ static void test_tiles_that_interlace_serve_one_tile(void)
 
     CU_ASSERT_EQUAL(view_runs(view, 0, MEMORY, byte, 8, &list), 0);
     CU_ASSERT_EQUAL(list.bytes, 8);
-    CU_ASSERT_EQUAL(view_runs(view, 0, MEMORY, byte, 12, &list), -EINVAL);
+    /* Bytes 0-3 and 16-19, then 4-7 and 20-23: in file order. */
+    CU_ASSERT_EQUAL(view_runs(view, 0, MEMORY, byte, 16, &list), 0);
+    CU_ASSERT_EQUAL(list.bytes, 16);
+    CU_ASSERT_EQUAL(list.nruns, 4);
+    for (size_t i = 0; i < 4; i++) {
+        static const uint64_t offsets[] = {0, 4, 16, 20};
+        static const uint64_t places[] = {0, 8, 4, 12};
+
+        CU_ASSERT_EQUAL(list.runs[i].offset, offsets[i]);
+        CU_ASSERT_EQUAL(list.runs[i].mem,
+                        (uint64_t)(uintptr_t)MEMORY + places[i]);
+        CU_ASSERT_EQUAL(list.runs[i].length, 4);
+    }
     run_list_fini(&list);
     view_destroy(&view);
     flat_put(&byte);
@@ -319,7 +331,7 @@ int main(void)
     ADD(test_ten_million_blocks_are_one_run);
     ADD(test_a_vector_of_memory_in_a_plain_file_is_one_run);
     ADD(test_bad_filetypes_are_refused);
-    ADD(test_tiles_that_interlace_serve_one_tile);
+    ADD(test_tiles_that_interlace_are_sorted);
     ADD(test_what_is_beyond_2_to_63_is_refused);
     ADD(test_an_empty_filetype_holds_nothing);
     ADD(test_no_memory_is_told);
