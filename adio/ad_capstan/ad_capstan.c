@@ -3,14 +3,15 @@
  * The driver of capstan: paths, over include/capstan only.
  *
  * The happy path: the first file opened in a process opens a session, all files
- * share it, and the last one closed closes it. Lists of runs go to the library
- * as they are.
+ * share it, and it stays until finalize(), since finding a fabric takes longer
+ * than reading many a file. Lists of runs go to the library as they are.
  *
  * Possible failure modes are the library's: its code and its text, which names
  * path, server and cause, become the adio error.
  */
 #include "adio/common/adio.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <capstan/file.h>
@@ -19,8 +20,12 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#define IDLE_US 100 /* longest wait between two tests of a request */
+#define LOCK_NAP_NS 300000 /* between two looks at a lock that others hold */
 
 /* One a process: the endpoint and its connections are what costs. A session
  * belongs to one thread at a time, and files of several threads share it, so
@@ -28,7 +33,6 @@
 static struct {
     pthread_mutex_t lock;
     struct capstan_session *session;
-    unsigned users;
 } shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void enter(void)
@@ -57,28 +61,38 @@ static int fail(const char *path, int code, struct adio_error *error)
                            ? capstan_session_error(shared.session)
                            : capstan_open_error();
 
-    adio_error_set(error, code, "%s: %s", path, text);
+    /* The library's text names its cause; adio_error_set() would again. */
+    error->code = code;
+    snprintf(error->text, sizeof(error->text), "capstan:%s: %s", path, text);
     return code;
 }
 
-static int session_get(const char *path, struct adio_error *error)
+static int session_need(const char *path, struct adio_error *error)
 {
     const struct capstan_options options = CAPSTAN_OPTIONS_INIT;
     int rc;
 
-    if (shared.users == 0) {
-        rc = capstan_session_open(&options, &shared.session);
-        if (rc != 0)
-            return fail(path, rc, error);
-    }
-    shared.users++;
-    return 0;
+    if (shared.session != NULL)
+        return 0;
+    rc = capstan_session_open(&options, &shared.session);
+    return rc == 0 ? 0 : fail(path, rc, error);
 }
 
-static void session_put(void)
+static int ad_prepare(const char *path, struct adio_error *error)
 {
-    if (--shared.users == 0)
-        capstan_session_close(&shared.session);
+    int rc;
+
+    enter();
+    rc = session_need(path, error);
+    leave();
+    return rc;
+}
+
+static void ad_finalize(void)
+{
+    enter();
+    capstan_session_close(&shared.session);
+    leave();
 }
 
 static unsigned open_flags(unsigned flags)
@@ -129,7 +143,7 @@ static int ad_open(struct adio_file *file, const char *path, unsigned flags,
     int rc;
 
     enter();
-    rc = session_get(path, error);
+    rc = session_need(path, error);
     if (rc != 0)
         goto err_session;
     rc = capstan_file_open(shared.session, path, open_flags(flags), &layout,
@@ -142,7 +156,6 @@ static int ad_open(struct adio_file *file, const char *path, unsigned flags,
 
 err_open:
     fail(path, rc, error);
-    session_put();
 err_session:
     leave();
     return rc;
@@ -158,7 +171,6 @@ static int ad_close(struct adio_file *file, struct adio_error *error)
     rc = capstan_file_close(&opened);
     if (rc != 0)
         fail(file->path, rc, error);
-    session_put();
     leave();
     return rc;
 }
@@ -168,13 +180,12 @@ static int ad_delete(const char *path, struct adio_error *error)
     int rc;
 
     enter();
-    rc = session_get(path, error);
+    rc = session_need(path, error);
     if (rc == 0) {
         rc = capstan_unlink(shared.session, path);
         if (rc != 0)
             fail(path, rc, error);
-        session_put();
-    }
+        }
     leave();
     return rc;
 }
@@ -313,20 +324,116 @@ static int ad_test(struct adio_file *file, struct adio_io **io_p,
 
 static void ad_idle(struct adio_file *file)
 {
-    int moved;
+    enter();
+    capstan_session_wait(shared.session, IDLE_US);
+    leave();
+}
+
+/* One step of waiting. The session is free between steps, since the holder may
+ * be another file of this process; and so is the core, which he may need. */
+static int lock_step(struct adio_file *file, struct capstan_lock *lock,
+                     bool *is_held_out, struct adio_error *error)
+{
+    const struct timespec nap = {0, LOCK_NAP_NS};
+    int rc;
 
     enter();
-    moved = capstan_session_progress(shared.session);
+    rc = capstan_lock_test(lock, is_held_out);
+    if (rc != 0)
+        fail(file->path, rc, error);
+    else if (!*is_held_out)
+        capstan_session_wait(shared.session, IDLE_US);
     leave();
-    if (moved == 0)
-        sched_yield();
+    if (rc == 0 && !*is_held_out)
+        nanosleep(&nap, NULL);
+    return rc;
+}
+
+static int ad_unlock(struct adio_file *file, struct adio_lock *lock,
+                     struct adio_error *error)
+{
+    struct capstan_lock *held = lock->handle;
+    int rc;
+
+    lock->handle = NULL;
+    enter();
+    rc = capstan_lock_end(&held);
+    if (rc != 0)
+        fail(file->path, rc, error);
+    leave();
+    return rc;
+}
+
+static int ad_lock(struct adio_file *file, struct adio_lock *lock,
+                   struct adio_error *error)
+{
+    struct adio_error ignored;
+    struct capstan_lock *wanted;
+    bool is_held = false;
+    int rc;
+
+    enter();
+    rc = capstan_file_lock_start(of(file), lock->offset, lock->length,
+                                 lock->is_shared, &wanted);
+    if (rc != 0)
+        fail(file->path, rc, error);
+    leave();
+    if (rc != 0)
+        return rc;
+    lock->handle = wanted;
+    while (rc == 0 && !is_held)
+        rc = lock_step(file, wanted, &is_held, error);
+    if (rc != 0)
+        ad_unlock(file, lock, &ignored);
+    return rc;
+}
+
+static struct capstan_pointer pointer_of(const struct adio_file *file)
+{
+    const struct adio_pointer *pointer = &file->pointer;
+
+    return (struct capstan_pointer){
+        .handle = pointer->handle,
+        .generation = pointer->generation,
+        .start = pointer->start,
+        .age_ns = clock_now(clock_real()) - pointer->opened_ns,
+    };
+}
+
+static int ad_pointer_step(struct adio_file *file, bool is_set, int64_t value,
+                           int64_t *before_out, struct adio_error *error)
+{
+    struct capstan_pointer pointer = pointer_of(file);
+    int rc;
+
+    enter();
+    if (is_set)
+        rc = capstan_file_pointer_set(of(file), &pointer, value, before_out);
+    else
+        rc = capstan_file_pointer_add(of(file), &pointer, value, before_out);
+    if (rc != 0)
+        fail(file->path, rc, error);
+    leave();
+    return rc;
+}
+
+/* A counter that cannot be dropped now goes when it has been idle for long. */
+static void ad_pointer_drop(struct adio_file *file)
+{
+    struct capstan_pointer pointer = pointer_of(file);
+
+    enter();
+    capstan_file_pointer_drop(of(file), &pointer);
+    leave();
 }
 
 const struct adio_driver *ad_capstan(void)
 {
     static struct adio_driver driver = {
         .name = "capstan",
-        .features = ADIO_FEATURE_LIST_IO,
+        .features = ADIO_FEATURE_LIST_IO | ADIO_FEATURE_LOCKS |
+                    ADIO_FEATURE_SHARED_POINTER,
+        .prepare = ad_prepare,
         .open = ad_open,
         .close = ad_close,
         .delete = ad_delete,
@@ -338,6 +445,11 @@ const struct adio_driver *ad_capstan(void)
         .iwritelist = ad_iwritelist,
         .test = ad_test,
         .idle = ad_idle,
+        .lock = ad_lock,
+        .unlock = ad_unlock,
+        .pointer_step = ad_pointer_step,
+        .pointer_drop = ad_pointer_drop,
+        .finalize = ad_finalize,
     };
 
     if (driver.readlist == NULL)

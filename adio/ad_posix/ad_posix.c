@@ -19,9 +19,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define SLICE_BYTES (4u << 20) /* moved by one call of test() */
+#define CHEAP_PIECE 2048       /* copied in about the time that a call takes */
 #define MODE_DEFAULT 0644
 
 struct adio_io {
@@ -30,7 +32,27 @@ struct adio_io {
 
 struct posix_file {
     int fd;
+    bool is_local; /* its pages are cached here */
 };
+
+/* File systems of this machine alone (statfs(2)). Any other may be anywhere. */
+static bool is_local(int fd)
+{
+    static const unsigned long local[] = {
+        0xef53 /* ext */,         0x58465342 /* xfs */,
+        0x9123683e /* btrfs */,   0x01021994 /* tmpfs */,
+        0x794c7630 /* overlay */, 0xf2f52010 /* f2fs */,
+        0x2fc12fc1 /* zfs */,
+    };
+    struct statfs fs;
+
+    if (fstatfs(fd, &fs) != 0)
+        return false;
+    for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+        if ((unsigned long)fs.f_type == local[i])
+            return true;
+    return false;
+}
 
 static int fd_of(const struct adio_file *file)
 {
@@ -72,6 +94,7 @@ static int posix_open(struct adio_file *file, const char *path, unsigned flags,
         free(posix);
         return rc;
     }
+    posix->is_local = is_local(posix->fd);
     file->driver_data = posix;
     return 0;
 }
@@ -192,39 +215,46 @@ static int posix_test(struct adio_file *file, struct adio_io **io_p,
     return rc;
 }
 
-static int change_lock(struct adio_file *file, short type, uint64_t offset,
-                       uint64_t length, struct adio_error *error)
+static void posix_layout(struct adio_file *file, struct adio_layout *layout_out)
+{
+    const struct posix_file *posix = file->driver_data;
+
+    *layout_out = (struct adio_layout){
+        .width = 1,
+        .cheap_piece = posix->is_local ? CHEAP_PIECE : 0,
+    };
+}
+
+static int change_lock(struct adio_file *file, short type,
+                       const struct adio_lock *lock, struct adio_error *error)
 {
     struct flock range = {
         .l_type = type,
         .l_whence = SEEK_SET,
-        .l_start = (off_t)offset,
-        .l_len = (off_t)length,
+        .l_start = (off_t)lock->offset,
+        .l_len = (off_t)lock->length,
     };
     int rc;
 
-    if (length == 0) /* fcntl would take the rest of the file */
-        return 0;
     do
         rc = fcntl(fd_of(file), F_OFD_SETLKW, &range) == 0 ? 0 : -errno;
     while (rc == -EINTR);
     if (rc != 0)
         adio_error_set(error, rc, "%s: %s at %" PRIu64, file->path,
-                       type == F_UNLCK ? "unlock" : "lock", offset);
+                       type == F_UNLCK ? "unlock" : "lock", lock->offset);
     return rc;
 }
 
-static int posix_lock(struct adio_file *file, uint64_t offset, uint64_t length,
-                      bool is_shared, struct adio_error *error)
+static int posix_lock(struct adio_file *file, struct adio_lock *lock,
+                      struct adio_error *error)
 {
-    return change_lock(file, is_shared ? F_RDLCK : F_WRLCK, offset, length,
-                       error);
+    return change_lock(file, lock->is_shared ? F_RDLCK : F_WRLCK, lock, error);
 }
 
-static int posix_unlock(struct adio_file *file, uint64_t offset,
-                        uint64_t length, struct adio_error *error)
+static int posix_unlock(struct adio_file *file, struct adio_lock *lock,
+                        struct adio_error *error)
 {
-    return change_lock(file, F_UNLCK, offset, length, error);
+    return change_lock(file, F_UNLCK, lock, error);
 }
 
 const struct adio_driver *ad_posix(void)
@@ -238,6 +268,7 @@ const struct adio_driver *ad_posix(void)
         .get_size = posix_get_size,
         .resize = posix_resize,
         .flush = posix_flush,
+        .layout = posix_layout,
         .ireadlist = posix_ireadlist,
         .iwritelist = posix_iwritelist,
         .test = posix_test,

@@ -50,13 +50,15 @@ enum adio_feature {
     ADIO_FEATURE_LIST_IO = 1,      /* a list costs what its bytes cost: no data
                                       sieving, direct strategy worth while */
     ADIO_FEATURE_LOCKS = 2,        /* byte-range locks */
-    ADIO_FEATURE_SHARED_POINTER = 4 /* fetch-and-add counter at the owner */
+    ADIO_FEATURE_SHARED_POINTER = 4, /* pointer_step is the driver's own */
 };
 
 /* Where bytes lie: for file realms. stripe_size 0: no preference. */
 struct adio_layout {
     uint32_t stripe_size;
     uint32_t width; /* stripe s is on device s % width */
+    uint32_t cheap_piece; /* a piece of so many bytes costs little more than its
+                             copy (a local page cache); 0: calls are dear */
 };
 
 /* What the engine wants of a new file; 0: the driver's default. */
@@ -64,6 +66,14 @@ struct adio_create {
     uint32_t mode;            /* permission bits; 0: 0644 */
     uint32_t striping_unit;   /* hint */
     uint32_t striping_factor; /* hint */
+};
+
+/* A lock, held or wanted. The caller's; handle is the driver's. */
+struct adio_lock {
+    uint64_t offset;
+    uint64_t length; /* at least 1 */
+    bool is_shared;
+    void *handle;
 };
 
 /**
@@ -77,6 +87,8 @@ struct adio_driver {
     const char *name;
     unsigned features; /* enum adio_feature */
 
+    /** Get ready to open: all ranks at once, before one creates. Default: 0. */
+    int (*prepare)(const char *path, struct adio_error *error);
     /** Open path (prefix already removed); sets file->driver_data. */
     int (*open)(struct adio_file *file, const char *path, unsigned flags,
                 const struct adio_create *create, struct adio_error *error);
@@ -116,15 +128,23 @@ struct adio_driver {
                      struct adio_error *error);
     /** Wait a little for something to move on; default: yields the core. */
     void (*idle)(struct adio_file *file);
+    /** End what the process shares between files; none is open any more. */
+    void (*finalize)(void);
 
-    /** Byte-range lock and unlock; default -ENOTSUP. */
-    int (*lock)(struct adio_file *file, uint64_t offset, uint64_t length,
-                bool is_shared, struct adio_error *error);
-    int (*unlock)(struct adio_file *file, uint64_t offset, uint64_t length,
+    /** Wait for a lock on a byte range, and give it back; default -ENOTSUP.
+     *  unlock is -ESTALE when the lock was lost meanwhile. */
+    int (*lock)(struct adio_file *file, struct adio_lock *lock,
+                struct adio_error *error);
+    int (*unlock)(struct adio_file *file, struct adio_lock *lock,
                   struct adio_error *error);
-    /** Shared pointer: add and return the value before; default -ENOTSUP. */
-    int (*fetch_add)(struct adio_file *file, int64_t add, int64_t *before_out,
-                     struct adio_error *error);
+    /**
+     * Shared pointer (pointer.h): add to it, or set it when is_set, once; the
+     * default is a window of MPI at rank 0.
+     */
+    int (*pointer_step)(struct adio_file *file, bool is_set, int64_t value,
+                        int64_t *before_out, struct adio_error *error);
+    /** Nobody needs it any more; called by rank 0 alone. */
+    void (*pointer_drop)(struct adio_file *file);
 };
 
 /** Fill a driver's empty slots with the generic ones. */
@@ -168,6 +188,7 @@ struct adio_explain {
     char why[128]; /* e.g. "all ranks read the same range" */
     uint32_t aggregators;
     uint32_t rounds;
+    uint32_t takeovers;       /* realms of others that this rank moved */
     uint64_t bytes_storage;   /* this rank moved to or from storage */
     uint64_t bytes_delivered; /* this rank wanted and got */
     uint64_t bytes_exchanged; /* this rank sent to other ranks */
@@ -178,6 +199,19 @@ struct adio_explain {
 };
 
 struct adio_view; /* view.h */
+
+/* The shared file pointer of one collective open: pointer.h. */
+struct adio_pointer {
+    uint64_t handle;     /* random, the same on all ranks */
+    uint64_t generation; /* views set so far: each begins with a new pointer */
+    int64_t start;       /* where this generation's pointer begins */
+    uint64_t opened_ns;
+    bool is_used; /* by this rank, or by any as of the last adio_sync() */
+    bool has_window;
+    MPI_Win window;   /* drivers without a pointer of their own */
+    int64_t *places;  /* rank 0's memory in it; without one, its own */
+    int64_t alone[2];
+};
 
 struct adio_file {
     const struct adio_driver *driver;
@@ -191,6 +225,7 @@ struct adio_file {
     struct adio_hints hints;
     struct adio_view *view;
     uint64_t position; /* individual pointer, in etypes of the view */
+    struct adio_pointer pointer;
     bool is_atomic;
     bool is_open;  /* the driver has it */
     bool is_dirty; /* this rank wrote since the last adio_sync() */

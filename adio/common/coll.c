@@ -13,8 +13,10 @@
  * step (MPI_Test may run a progress callback that steps) does nothing.
  *
  * Possible failure modes: a rank that failed before the start is found by
- * CLASSIFY and nothing moves; one that fails later is found by AGREE. Either
- * way TEXT brings the lowest failing rank's code and text to all.
+ * CLASSIFY and nothing moves; one that fails later is found by AGREE. When it
+ * failed as an aggregator of two-phase, TAKEOVER lets another rank move what
+ * is left of its realm, once. Else TEXT brings the lowest failing rank's code
+ * and text to all.
  */
 #include "adio/common/coll_op.h"
 
@@ -25,6 +27,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <sched.h>
+#include <time.h>
 #include <string.h>
 
 static const struct {
@@ -43,6 +46,12 @@ void coll_fail(struct coll_op *op, const struct adio_error *error)
 {
     if (op->error.code == 0)
         op->error = *error;
+}
+
+void coll_fail_owner(struct coll_op *op, const struct adio_error *error)
+{
+    if (op->failed.code == 0)
+        op->failed = *error;
 }
 
 void coll_fail_memory(struct coll_op *op, const char *what)
@@ -69,14 +78,17 @@ enum coll_state coll_agree_step(struct coll_op *op)
         /* The larger, the lower the rank: the largest is the lowest. */
         op->agree_local[0] = op->error.code != 0 ? size - op->file->rank : 0;
         op->agree_local[1] = op->explain.rounds;
-        PMPI_Iallreduce(op->agree_local, op->agree_all, 2, MPI_INT64_T, MPI_MAX,
+        op->agree_local[2] = op->failed.code != 0 ? size - op->file->rank : 0;
+        PMPI_Iallreduce(op->agree_local, op->agree_all, 3, MPI_INT64_T, MPI_MAX,
                         op->kept->comm, &op->request);
     }
     if (!coll_request_done(op))
         return COLL_AGREE;
     op->explain.rounds = (uint32_t)op->agree_all[1];
-    if (op->agree_all[0] == 0)
+    if (op->agree_all[0] == 0 && op->agree_all[2] == 0)
         return COLL_OVER;
+    if (op->agree_all[2] != 0)
+        return COLL_TAKEOVER;
     op->failing = size - (int)op->agree_all[0];
     return COLL_TEXT;
 }
@@ -145,6 +157,7 @@ static void set_up(struct coll_op *op, const struct run *runs, size_t nruns)
 
     if (coll_list_take(&op->mine, runs, nruns, &is_tangled) != 0 ||
         coll_share_create(&op->share) != 0 ||
+        coll_stream_create(&op->stream) != 0 ||
         coll_exchange_create(&op->exchange) != 0 ||
         coll_client_create(&op->client) != 0 || coll_agg_create(&op->agg) != 0)
         coll_fail_memory(op, "starting a collective");
@@ -171,8 +184,25 @@ void coll_start(struct adio_file *file, enum coll_verb verb,
     else
         set_up(op, runs, nruns);
     coll_classify_start(op);
+    op->since = coll_trace_now(op->kept->trace);
     enqueue(op->kept, op);
     *op_out = op;
+}
+
+static void trace_state(struct coll_op *op)
+{
+    static const enum trace_name names[] = {
+        [COLL_CLASSIFY] = TRACE_CLASSIFY, [COLL_DIRECT] = TRACE_DIRECT,
+        [COLL_SHARE] = TRACE_SHARE,       [COLL_RING] = TRACE_RING,
+        [COLL_AHEAD] = TRACE_AHEAD,       [COLL_STREAM] = TRACE_STREAM,
+        [COLL_REQUEST] = TRACE_REQUEST,   [COLL_MOVE] = TRACE_MOVE,
+        [COLL_AGREE] = TRACE_AGREE,       [COLL_TAKEOVER] = TRACE_TAKEOVER,
+        [COLL_TEXT] = TRACE_TEXT,
+    };
+
+    coll_trace_span(op->kept->trace, TRACE_TRACK_PHASE, names[op->state], 0,
+                    op->since);
+    op->since = coll_trace_now(op->kept->trace);
 }
 
 /* Step one operation as far as it goes now. */
@@ -186,6 +216,8 @@ static void advance(struct coll_op *op)
         if (next == op->state)
             return;
         assert(states[op->state].next & (1u << next));
+        if (op->kept->trace != NULL)
+            trace_state(op);
         op->state = next;
         op->is_entered = false;
     }
@@ -231,6 +263,7 @@ int coll_finish(struct coll_op **op_p, uint64_t *bytes_out,
     *bytes_out = op->bytes;
     *error = op->error;
     coll_share_free(&op->share);
+    coll_stream_free(&op->stream);
     coll_exchange_free(&op->exchange);
     coll_client_free(&op->client);
     coll_agg_free(&op->agg);
@@ -240,19 +273,39 @@ int coll_finish(struct coll_op **op_p, uint64_t *bytes_out,
     return code;
 }
 
+/* Ranks and servers may share cores: spin for a moment, then give way. */
+#define SPIN_STEPS 64
+#define NAP_NS 20000
+
+struct coll_wait {
+    enum coll_state state;
+    unsigned steps; /* in this state */
+};
+
+static void wait_a_little(struct coll_op *op, struct coll_wait *wait)
+{
+    const struct timespec nap = {.tv_nsec = NAP_NS};
+
+    if (wait->state != op->state)
+        *wait = (struct coll_wait){.state = op->state};
+    if (op->io != NULL)
+        op->file->driver->idle(op->file);
+    else if (wait->steps++ < SPIN_STEPS)
+        sched_yield();
+    else
+        nanosleep(&nap, NULL);
+}
+
 int coll_run(struct adio_file *file, enum coll_verb verb,
              const struct run *runs, size_t nruns,
              const struct adio_error *local, uint64_t *bytes_out,
              struct adio_error *error)
 {
+    struct coll_wait wait = {0};
     struct coll_op *op;
 
     coll_start(file, verb, runs, nruns, local, &op);
-    while (!coll_step(op)) {
-        if (op->io != NULL)
-            file->driver->idle(file);
-        else
-            sched_yield();
-    }
+    while (!coll_step(op))
+        wait_a_little(op, &wait);
     return coll_finish(&op, bytes_out, error);
 }

@@ -14,7 +14,8 @@
  * Possible failure modes: once anything fails no round is begun; what is under
  * way in the slots is finished (a client that was told a round has its data
  * sent or received); then each client with bytes left is sent a last round
- * with the code. A short read is the end of the file: the round says up to
+ * with the code; what it was not sent another rank may move (coll_takeover.c).
+ * A short read is the end of the file: the round says up to
  * where bytes exist. A short write is -EIO.
  */
 #include "adio/common/coll_agg.h"
@@ -26,14 +27,38 @@
 int coll_agg_create(struct coll_agg **agg_out)
 {
     *agg_out = mem_calloc(1, sizeof(**agg_out));
-    return *agg_out == NULL ? -ENOMEM : 0;
+    if (*agg_out == NULL)
+        return -ENOMEM;
+    (*agg_out)->lost_from = UINT64_MAX;
+    return 0;
+}
+
+/* What lies in a slot's round will not get to storage. */
+static void lose(struct coll_agg *agg, const struct agg_slot *slot)
+{
+    if (slot->round.lo < agg->lost_from)
+        agg->lost_from = slot->round.lo;
+}
+
+/* The rounds that will not be begun are lost too. */
+static void lose_rest(struct coll_agg *agg)
+{
+    uint64_t from = agg->next_round * agg->buffer_size;
+
+    if (agg->nrounds == 0)
+        agg->lost_from = 0;
+    else if (agg->next_round < agg->nrounds &&
+             coll_space_offset(&agg->space, from, false) < agg->lost_from)
+        agg->lost_from = coll_space_offset(&agg->space, from, false);
 }
 
 static void fail(struct coll_op *op, const struct adio_error *error)
 {
-    coll_fail(op, error);
-    if (!op->agg->is_failed)
+    coll_fail_owner(op, error);
+    if (!op->agg->is_failed) {
         op->agg->last.code = error->code;
+        lose_rest(op->agg);
+    }
     op->agg->is_failed = true;
 }
 
@@ -108,12 +133,31 @@ void coll_agg_start(struct coll_op *op)
 
     if (op->exchange->wishes.n == 0)
         return;
+    op->explain.takeovers += op->is_second_try;
     if (take_clients(op) != 0)
         return;
-    if (lay_space(agg) != 0 || make_buffers(op) != 0)
+    if (lay_space(agg) != 0 || make_buffers(op) != 0) {
+        agg->nrounds = 0;
         fail_memory(op);
+    }
     if (op->explain.rounds < agg->nrounds)
         op->explain.rounds = (uint32_t)agg->nrounds;
+}
+
+/* A slot has read or written, or delivered or collected, its round. */
+static void trace(struct coll_op *op, const struct agg_slot *slot,
+                  bool is_storage)
+{
+    int track = is_storage ? TRACE_TRACK_STORAGE : TRACE_TRACK_RANKS;
+    bool is_read = op->verb == COLL_READ;
+    enum trace_name name = is_read ? TRACE_DELIVER : TRACE_COLLECT;
+
+    if (op->kept->trace == NULL)
+        return;
+    if (is_storage)
+        name = is_read ? TRACE_READ : TRACE_WRITE;
+    coll_trace_span(op->kept->trace, track + (int)(slot - op->agg->slots), name,
+                    slot->origin / op->agg->buffer_size, slot->since);
 }
 
 /* Ask storage for slot->list. */
@@ -123,6 +167,7 @@ static void start_io(struct coll_op *op, struct agg_slot *slot)
     struct adio_error error = {0};
     int rc;
 
+    slot->since = coll_trace_now(op->kept->trace);
     if (op->verb == COLL_READ)
         rc = driver->ireadlist(op->file, slot->list.runs, slot->list.n,
                                &slot->io, &error);
@@ -132,6 +177,7 @@ static void start_io(struct coll_op *op, struct agg_slot *slot)
     slot->state = AGG_STORAGE;
     if (rc != 0) {
         slot->state = AGG_FREE;
+        lose(op->agg, slot);
         fail(op, &error);
     }
 }
@@ -143,14 +189,18 @@ static void unite_and_start_io(struct coll_op *op, struct agg_slot *slot)
         return;
     }
     slot->state = AGG_FREE;
+    lose(op->agg, slot);
     fail_memory(op);
 }
 
 static void post(struct coll_op *op, struct agg_slot *slot)
 {
     slot->state = AGG_RANKS;
-    if (coll_round_post(op, slot) != 0)
+    slot->since = coll_trace_now(op->kept->trace);
+    if (coll_round_post(op, slot) != 0) {
+        lose(op->agg, slot);
         fail_memory(op);
+    }
 }
 
 static void begin(struct coll_op *op, struct agg_slot *slot)
@@ -173,6 +223,7 @@ static void stored(struct coll_op *op, struct agg_slot *slot, int rc,
 {
     bool is_short = bytes < runs_bytes(slot->list.runs, slot->list.n);
 
+    trace(op, slot, true);
     op->explain.bytes_storage += bytes;
     slot->state = op->verb == COLL_READ ? AGG_LOADED : AGG_FREE;
     if (rc == 0 && is_short && op->verb == COLL_WRITE) {
@@ -182,6 +233,7 @@ static void stored(struct coll_op *op, struct agg_slot *slot, int rc,
     }
     if (rc != 0) {
         slot->state = AGG_FREE;
+        lose(op->agg, slot);
         fail(op, error);
     } else if (is_short) {
         slot->round.valid =
@@ -206,11 +258,11 @@ static void send_in_turn(struct coll_op *op, struct agg_slot *slot)
 {
     struct coll_agg *agg = op->agg;
 
-    if (slot->origin == agg->next_out * agg->buffer_size) {
+    if (agg->is_failed) { /* some client may lack the round before */
+        slot->state = AGG_FREE;
+    } else if (slot->origin == agg->next_out * agg->buffer_size) {
         agg->next_out++;
         post(op, slot);
-    } else if (agg->is_failed) {
-        slot->state = AGG_FREE;
     }
 }
 
@@ -221,10 +273,13 @@ static void test_ranks(struct coll_op *op, struct agg_slot *slot)
     PMPI_Testall(slot->nrequests, slot->requests, &flag, MPI_STATUSES_IGNORE);
     if (!flag)
         return;
+    trace(op, slot, false);
     for (int i = 0; i < slot->nmemories; i++)
         coll_memory_free(&slot->memories[i]);
     slot->state = AGG_FREE;
-    if (op->verb == COLL_WRITE && !op->agg->is_failed)
+    if (op->verb == COLL_WRITE && op->agg->is_failed)
+        lose(op->agg, slot);
+    else if (op->verb == COLL_WRITE)
         unite_and_start_io(op, slot);
 }
 
@@ -290,12 +345,8 @@ bool coll_agg_step(struct coll_op *op)
     return is_last_received(agg);
 }
 
-void coll_agg_free(struct coll_agg **agg_p)
+void coll_agg_reset(struct coll_agg *agg)
 {
-    struct coll_agg *agg = *agg_p;
-
-    if (agg == NULL)
-        return;
     for (int i = 0; i < 2; i++) {
         free(agg->slots[i].requests);
         free(agg->slots[i].memories);
@@ -305,6 +356,14 @@ void coll_agg_free(struct coll_agg **agg_p)
     coll_union_fini(&agg->set);
     coll_scratch_fini(&agg->scratch);
     coll_list_fini(&agg->clip);
-    free(agg);
+    *agg = (struct coll_agg){.lost_from = UINT64_MAX};
+}
+
+void coll_agg_free(struct coll_agg **agg_p)
+{
+    if (*agg_p == NULL)
+        return;
+    coll_agg_reset(*agg_p);
+    free(*agg_p);
     *agg_p = NULL;
 }

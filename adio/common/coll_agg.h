@@ -24,6 +24,7 @@ struct agg_slot {
     struct coll_round round;
     struct coll_list list; /* what storage is asked for */
     struct adio_io *io;
+    uint64_t since;        /* what the slot does, for the trace */
     MPI_Request *requests; /* two a client */
     int nrequests;
     struct coll_memory *memories; /* one a client */
@@ -43,9 +44,13 @@ struct coll_agg {
     struct coll_scratch scratch;
     struct coll_list clip;
     struct coll_round last; /* sent on failure */
+    uint64_t lost_from;     /* WRITE: from here on bytes are not in storage */
     bool is_failed;
     bool is_last_sent;
 };
+
+/** Forget what was done, to begin again. */
+void coll_agg_reset(struct coll_agg *agg);
 
 /** Begin with the wishes of op->exchange. */
 void coll_agg_start(struct coll_op *op);

@@ -9,6 +9,9 @@
  *   4. rank after rank, in large pieces: direct;
  *   5. the rest: two-phase.
  *
+ * On one node 3 and 5 go through shared memory (coll_stream.c) when the ranks
+ * together want every byte of a range.
+ *
  * The operator is associative and keeps rank order (it is not commutative):
  * that is what lets it see "rank r ends before rank r + 1 begins" in O(1)
  * memory, where a gather of bounds would take O(ranks). Hints and layout are
@@ -26,7 +29,38 @@
 
 #define DIRECT_BLOCK_MIN (64u << 10) /* bytes a block, on average */
 #define REALM_ALIGN (1u << 20)
+#define SEAMS_MAX (1u << 20)
 #define BUFFER_DEFAULT (16u << 20)
+
+/*
+ * Do the blocks of all ranks tile what lies between the first and the last
+ * byte, each byte asked for once? mix(end) - mix(begin) summed over all blocks
+ * telescopes to that of the whole exactly when every seam but the outermost is
+ * an end as often as a begin, that is when as many blocks cover either side of
+ * it. (By chance it would once in 2^64.)
+ */
+static uint64_t seams_of(const struct run *run)
+{
+    uint64_t sum = 0;
+
+    for (uint64_t i = 0; i < run->count; i++) {
+        uint64_t begin = run->offset + i * run->stride;
+
+        sum += rng_mix(begin + run->length) - rng_mix(begin);
+    }
+    return sum;
+}
+
+static bool is_tiled(const struct coll_summary *all)
+{
+    return all->seams == rng_mix(all->end) - rng_mix(all->begin);
+}
+
+/* Does every byte from the first to the last belong to somebody? */
+static bool has_no_holes(const struct coll_summary *all)
+{
+    return all->longest == all->end - all->begin || is_tiled(all);
+}
 
 static uint64_t hash_runs(const struct coll_list *list)
 {
@@ -43,14 +77,6 @@ static uint64_t hash_runs(const struct coll_list *list)
     return hash;
 }
 
-/* cb_config_list "*:n": at most n a node. Anything else: no limit. */
-static uint64_t per_node_limit(const char *list)
-{
-    unsigned n;
-
-    return sscanf(list, "*:%u", &n) == 1 ? n : 0;
-}
-
 static void describe_access(struct coll_op *op, struct coll_summary *sum)
 {
     sum->begin = UINT64_MAX;
@@ -63,6 +89,10 @@ static void describe_access(struct coll_op *op, struct coll_summary *sum)
             sum->end = run_end(run);
         sum->bytes += run_bytes(run);
         sum->blocks += run->count;
+        if (run->length > sum->longest)
+            sum->longest = run->length;
+        /* Where counting seams would cost more than it may save: no sum. */
+        sum->seams += run->count <= SEAMS_MAX ? seams_of(run) : 1;
     }
     sum->asking = sum->bytes > 0;
     sum->hash = hash_runs(&op->mine);
@@ -78,6 +108,7 @@ static void describe_hints(const struct adio_file *file, enum coll_verb verb,
     file->driver->layout((struct adio_file *)file, &layout);
     sum->stripe_size = layout.stripe_size;
     sum->width = layout.width;
+    sum->cheap_piece = layout.cheap_piece;
     sum->strategy = hints->strategy;
     sum->toggle = verb == COLL_READ ? hints->cb_read : hints->cb_write;
     sum->buffer_size =
@@ -85,7 +116,17 @@ static void describe_hints(const struct adio_file *file, enum coll_verb verb,
     if (sum->buffer_size > COLL_PART_MAX)
         sum->buffer_size = COLL_PART_MAX;
     sum->cb_nodes = hints->cb_nodes;
-    sum->per_node = per_node_limit(hints->cb_config_list);
+}
+
+static bool is_as_before(const struct coll_op *op)
+{
+    const struct coll_plan *plan = &op->kept->plan;
+
+    return plan->is_set && plan->verb == op->verb &&
+           plan->bytes == op->local.bytes && plan->hash == op->local.hash &&
+           plan->toggle == op->local.toggle &&
+           op->local.strategy == ADIO_STRATEGY_AUTOMATIC &&
+           op->error.code == 0 && op->file->size > 1;
 }
 
 void coll_classify_start(struct coll_op *op)
@@ -99,6 +140,8 @@ void coll_classify_start(struct coll_op *op)
     describe_access(op, sum);
     describe_hints(op->file, op->verb, sum);
     sum->failing = op->error.code != 0 ? (uint64_t)op->file->rank : COLL_NOBODY;
+    if (is_as_before(op))
+        op->state = COLL_AHEAD;
 }
 
 /* right = left then right. */
@@ -112,6 +155,7 @@ static void combine(const struct coll_summary *left, struct coll_summary *right)
     both.is_ordered =
         left->is_ordered && right->is_ordered &&
         (left->asking == 0 || right->asking == 0 || left->end <= right->begin);
+    both.is_ahead = left->is_ahead && right->is_ahead;
     both.is_tangled = left->is_tangled || right->is_tangled;
     if (right->begin < both.begin)
         both.begin = right->begin;
@@ -119,6 +163,9 @@ static void combine(const struct coll_summary *left, struct coll_summary *right)
         both.end = right->end;
     both.bytes += right->bytes;
     both.blocks += right->blocks;
+    both.seams += right->seams;
+    if (right->longest > both.longest)
+        both.longest = right->longest;
     both.asking += right->asking;
     if (right->failing < both.failing)
         both.failing = right->failing;
@@ -140,6 +187,12 @@ static bool is_large(const struct coll_summary *all)
     return all->bytes / all->blocks >= DIRECT_BLOCK_MIN;
 }
 
+/* Large enough that a device gains nothing from larger ones. */
+static bool is_cheap(const struct coll_summary *all)
+{
+    return all->cheap_piece > 0 && all->bytes / all->blocks >= all->cheap_piece;
+}
+
 static enum coll_state chosen(struct coll_op *op, enum adio_strategy strategy,
                               const char *why)
 {
@@ -155,6 +208,41 @@ static enum coll_state chosen(struct coll_op *op, enum adio_strategy strategy,
     }
 }
 
+static const char *how_mixed(const struct coll_summary *all)
+{
+    if (all->is_ordered)
+        return "ranks are disjoint, in small pieces";
+    if (all->bytes > all->end - all->begin)
+        return "ranks overlap";
+    return "ranks interleave";
+}
+
+/* Ranks of one node need no messages where there are no holes. */
+static enum coll_state through_ring(struct coll_op *op,
+                                    enum coll_state by_messages)
+{
+    if (!coll_ring_is_possible(op) || !has_no_holes(&op->all))
+        return by_messages;
+    return COLL_RING;
+}
+
+/* The next operation may be the same again: each rank then moves its own before
+ * it asks the others (coll_direct.c). */
+static enum coll_state remembered(struct coll_op *op, enum coll_state direct)
+{
+    struct coll_plan *plan = &op->kept->plan;
+
+    *plan = (struct coll_plan){
+        .is_set = true,
+        .verb = op->verb,
+        .bytes = op->local.bytes,
+        .hash = op->local.hash,
+        .toggle = op->local.toggle,
+    };
+    memcpy(plan->why, op->explain.why, sizeof(plan->why));
+    return coll_ring_is_possible(op) ? COLL_RING : direct;
+}
+
 static enum coll_state choose_by_access(struct coll_op *op, bool may_direct,
                                         bool may_share)
 {
@@ -162,22 +250,24 @@ static enum coll_state choose_by_access(struct coll_op *op, bool may_direct,
     bool is_list_io = op->file->driver->features & ADIO_FEATURE_LIST_IO;
 
     if (may_share)
-        return chosen(op, ADIO_STRATEGY_SHARE, "all ranks read the same");
+        return through_ring(
+            op, chosen(op, ADIO_STRATEGY_SHARE, "all ranks read the same"));
     if (may_direct && op->file->size == 1)
         return chosen(op, ADIO_STRATEGY_DIRECT, "one rank only");
     if (may_direct && all->is_ordered && !all->is_tangled && is_large(all))
         return chosen(op, ADIO_STRATEGY_DIRECT,
                       "ranks are disjoint, in large pieces");
+    if (may_direct && (all->is_ordered || is_tiled(all)) && !all->is_tangled &&
+        is_cheap(all))
+        return remembered(
+            op, chosen(op, ADIO_STRATEGY_DIRECT,
+                       "ranks are disjoint, in pieces that are cheap here"));
     if (may_direct && is_list_io && !all->is_alike && !all->is_tangled &&
         all->bytes <= all->end - all->begin && is_large(all))
         return chosen(op, ADIO_STRATEGY_DIRECT,
                       "ranks interleave in large pieces");
-    if (all->is_ordered)
-        return chosen(op, ADIO_STRATEGY_TWO_PHASE,
-                      "ranks are disjoint, in small pieces");
-    if (all->bytes > all->end - all->begin)
-        return chosen(op, ADIO_STRATEGY_TWO_PHASE, "ranks overlap");
-    return chosen(op, ADIO_STRATEGY_TWO_PHASE, "ranks interleave");
+    return through_ring(op,
+                        chosen(op, ADIO_STRATEGY_TWO_PHASE, how_mixed(all)));
 }
 
 static enum coll_state choose(struct coll_op *op)
@@ -214,35 +304,51 @@ static void lay_realms(struct coll_op *op)
     uint64_t align =
         all->buffer_size < REALM_ALIGN ? all->buffer_size : REALM_ALIGN;
     uint32_t n = coll_nodes_count(&op->kept->nodes, (uint32_t)all->cb_nodes,
-                                  (uint32_t)all->per_node, (uint32_t)all->width,
-                                  all->bytes);
+                                  (uint32_t)all->width, all->bytes);
 
     coll_realm_init(&op->realm, all->begin, all->end, n, all->stripe_size,
                     (uint32_t)all->width, align);
+}
+
+static bool is_combined(struct coll_op *op)
+{
+    if (op->kept->ring != NULL)
+        return coll_ring_combine(op);
+    if (!op->is_entered)
+        PMPI_Iallreduce(&op->local, &op->all, 1, op->kept->summary_type,
+                        op->kept->combine, op->kept->comm, &op->request);
+    return coll_request_done(op);
 }
 
 enum coll_state coll_classify_step(struct coll_op *op)
 {
     enum coll_state next;
 
-    if (!op->is_entered)
-        PMPI_Iallreduce(&op->local, &op->all, 1, op->kept->summary_type,
-                        op->kept->combine, op->kept->comm, &op->request);
-    if (!coll_request_done(op))
+    if (!is_combined(op))
         return COLL_CLASSIFY;
     if (op->all.failing != COLL_NOBODY) {
         op->failing = (int)op->all.failing;
         snprintf(op->explain.why, sizeof(op->explain.why),
-                 "rank %d could not take part", op->failing);
+                 "rank %d failed before the others", op->failing);
         return COLL_TEXT;
     }
+    if (op->all.is_ahead) {
+        op->explain.strategy = ADIO_STRATEGY_DIRECT;
+        memcpy(op->explain.why, op->kept->plan.why, sizeof(op->explain.why));
+        return COLL_OVER;
+    }
+    op->kept->plan.is_set = false;
     if (op->all.bytes == 0) {
         snprintf(op->explain.why, sizeof(op->explain.why), "nothing to do");
         return COLL_OVER;
     }
     lay_realms(op);
     next = choose(op);
-    if (next == COLL_SHARE || next == COLL_REQUEST)
+    if (op->explain.strategy == ADIO_STRATEGY_SHARE ||
+        op->explain.strategy == ADIO_STRATEGY_TWO_PHASE)
         op->explain.aggregators = op->realm.owners;
+    if (op->local.is_ahead && op->explain.strategy == ADIO_STRATEGY_DIRECT)
+        return COLL_AGREE; /* this rank's part is done */
+    op->bytes = 0;
     return next;
 }

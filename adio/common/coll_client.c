@@ -21,6 +21,7 @@ struct peer {
     const struct coll_list *list; /* in the exchange's parts */
     size_t first;                 /* runs before it are over */
     uint64_t left;                /* bytes of rounds still to come */
+    uint64_t reached;             /* end of the last round taken */
     struct coll_round round;
     bool has_round; /* arrived, data not yet posted */
     struct coll_memory data[2];
@@ -80,8 +81,7 @@ void coll_client_start(struct coll_op *op)
         const struct coll_part *part = &parts->parts[i];
 
         client->peers[i] = (struct peer){
-            .rank = coll_nodes_rank(&op->kept->nodes, part->owner,
-                                    op->realm.owners),
+            .rank = coll_owner_rank(op, part->owner),
             .list = &part->list,
             .left = runs_bytes(part->list.runs, part->list.n),
         };
@@ -139,6 +139,7 @@ static void take_round(struct coll_op *op, size_t i)
     if (peer->round.code != 0)
         return;
     peer->left -= cut(client, peer, peer->round.hi);
+    peer->reached = peer->round.hi;
     bytes = cut(client, peer, peer->round.valid);
     if (bytes > 0) {
         post_data(op, peer, &requests[REQ_DATA0 + place], &peer->data[place]);
@@ -183,16 +184,37 @@ bool coll_client_step(struct coll_op *op)
     return true;
 }
 
+uint64_t coll_client_owed_from(const struct coll_client *client, size_t i)
+{
+    const struct peer *peer = &client->peers[i];
+
+    return peer->left > 0 ? peer->reached : UINT64_MAX;
+}
+
+uint64_t coll_client_reached(const struct coll_client *client, size_t i)
+{
+    return client->peers[i].reached;
+}
+
+void coll_client_reset(struct coll_client *client)
+{
+    free(client->peers);
+    free(client->requests);
+    free(client->indices);
+    client->peers = NULL;
+    client->requests = NULL;
+    client->indices = NULL;
+    client->npeers = 0;
+}
+
 void coll_client_free(struct coll_client **client_p)
 {
     struct coll_client *client = *client_p;
 
     if (client == NULL)
         return;
+    coll_client_reset(client);
     coll_scratch_fini(&client->scratch);
-    free(client->peers);
-    free(client->requests);
-    free(client->indices);
     free(client);
     *client_p = NULL;
 }

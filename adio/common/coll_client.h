@@ -27,6 +27,18 @@ struct coll_round {
 
 #define COLL_ROUND_BYTES ((int)sizeof(struct coll_round))
 
+/** Forget the peers. */
+void coll_client_reset(struct coll_client *client);
+
+/**
+ * From where on the bytes of part i are still owed to this rank: UINT64_MAX
+ * when none are. Reads; on a write only aggregators know.
+ */
+uint64_t coll_client_owed_from(const struct coll_client *client, size_t i);
+
+/** Where the rounds of part i that this rank took part in end. */
+uint64_t coll_client_reached(const struct coll_client *client, size_t i);
+
 /** Take all memory this side needs for op->exchange->parts. */
 int coll_client_reserve(struct coll_op *op);
 

@@ -3,6 +3,12 @@
  * Direct (and independent): each rank gives its own runs to the driver as one
  * list and all meet again at AGREE. No second hop, nothing exchanged.
  *
+ * Ahead: a rank that asks for what it asked for the last time, when ranks were
+ * found to be disjoint, moves it at once and only then says so in CLASSIFY.
+ * When all ranks have, that was the operation. When not, what was read ahead is
+ * read again by whatever is chosen (unless that is direct), and what was
+ * written ahead is written again.
+ *
  * Possible failure modes: those of the driver.
  */
 #include "adio/common/coll_op.h"
@@ -26,21 +32,37 @@ static bool start(struct coll_op *op)
     return rc == 0;
 }
 
-enum coll_state coll_direct_step(struct coll_op *op)
+/* @return true when this rank's transfer is over. */
+static bool move(struct coll_op *op)
 {
     struct adio_error error = {0};
     bool is_done;
     int rc;
 
     if (!op->is_entered && !start(op))
-        return COLL_AGREE;
+        return true;
     rc =
         op->file->driver->test(op->file, &op->io, &is_done, &op->bytes, &error);
     if (!is_done)
-        return COLL_DIRECT;
+        return false;
     op->io = NULL;
-    op->explain.bytes_storage = op->bytes;
+    op->explain.bytes_storage += op->bytes;
     if (rc != 0)
         coll_fail(op, &error);
-    return COLL_AGREE;
+    return true;
+}
+
+enum coll_state coll_direct_step(struct coll_op *op)
+{
+    return move(op) ? COLL_AGREE : COLL_DIRECT;
+}
+
+enum coll_state coll_ahead_step(struct coll_op *op)
+{
+    if (!move(op))
+        return COLL_AHEAD;
+    op->local.is_ahead = true;
+    if (op->error.code != 0)
+        op->local.failing = (uint64_t)op->file->rank;
+    return COLL_CLASSIFY;
 }

@@ -51,7 +51,8 @@ static int set_up(struct coll_op *op, struct coll_exchange *exchange)
 {
     size_t i, nruns = 0;
 
-    if (coll_realm_split(&op->realm, op->mine.runs, op->mine.n,
+    if (!op->is_second_try &&
+        coll_realm_split(&op->realm, op->mine.runs, op->mine.n,
                          &exchange->parts) != 0)
         return -ENOMEM;
     for (i = 0; i < exchange->parts.n; i++)
@@ -90,8 +91,7 @@ void coll_exchange_start(struct coll_op *op)
     wire = exchange->wire;
     for (size_t i = 0; i < exchange->parts.n; i++) {
         const struct coll_part *part = &exchange->parts.parts[i];
-        int to =
-            coll_nodes_rank(&op->kept->nodes, part->owner, op->realm.owners);
+        int to = coll_owner_rank(op, part->owner);
 
         encode(&part->list, wire);
         PMPI_Issend(wire, (int)part->list.n, op->kept->run_type, to,
@@ -194,20 +194,32 @@ bool coll_exchange_step(struct coll_op *op)
     return flag && is_received(&exchange->wishes);
 }
 
+void coll_exchange_reset(struct coll_exchange *exchange)
+{
+    struct coll_wishes *wishes = &exchange->wishes;
+
+    for (size_t i = 0; i < wishes->n; i++) {
+        coll_list_fini(&wishes->all[i].list);
+        free(wishes->all[i].wire);
+    }
+    wishes->n = 0;
+    free(exchange->wire);
+    free(exchange->sends);
+    exchange->wire = NULL;
+    exchange->sends = NULL;
+    exchange->nsends = 0;
+    exchange->is_sent = false;
+    exchange->barrier = MPI_REQUEST_NULL;
+}
+
 void coll_exchange_free(struct coll_exchange **exchange_p)
 {
     struct coll_exchange *exchange = *exchange_p;
-    size_t i;
 
     if (exchange == NULL)
         return;
-    for (i = 0; i < exchange->wishes.n; i++) {
-        coll_list_fini(&exchange->wishes.all[i].list);
-        free(exchange->wishes.all[i].wire);
-    }
+    coll_exchange_reset(exchange);
     free(exchange->wishes.all);
-    free(exchange->wire);
-    free(exchange->sends);
     coll_parts_fini(&exchange->parts);
     free(exchange);
     *exchange_p = NULL;

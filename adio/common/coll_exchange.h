@@ -60,7 +60,11 @@ struct coll_exchange {
     struct coll_wishes wishes;
 };
 
-/** Split op->mine by realm and send it. */
+/** Forget all but the parts, to exchange again. */
+void coll_exchange_reset(struct coll_exchange *exchange);
+
+/** Split op->mine by realm (at the second try the parts are there) and send
+ *  it. */
 void coll_exchange_start(struct coll_op *op);
 
 /** Move on. @return true when every request of every rank has arrived. */

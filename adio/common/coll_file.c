@@ -46,10 +46,13 @@ int coll_prepare(struct adio_file *file)
         goto err_kept;
     PMPI_Comm_dup(file->comm, &kept->comm);
     PMPI_Comm_set_errhandler(kept->comm, MPI_ERRORS_ARE_FATAL);
-    rc = coll_nodes_init(&kept->nodes, kept->comm);
+    rc = coll_nodes_init(&kept->nodes, kept->comm, file->hints.cb_config_list);
     if (!all_have(file->comm, rc == 0))
         goto err_comm;
+    if (file->hints.cb_nodes > coll_nodes_most(&kept->nodes))
+        file->hints.cb_nodes = coll_nodes_most(&kept->nodes);
     make_types(kept);
+    kept->trace = coll_trace_create(kept->comm);
     file->coll = kept;
     return 0;
 
@@ -70,12 +73,14 @@ void coll_forget(struct adio_file *file)
     if (kept == NULL)
         return;
     file->coll = NULL;
+    coll_trace_finish(&kept->trace, kept->comm, file->display);
     PMPI_Type_free(&kept->run_type);
     PMPI_Type_free(&kept->summary_type);
     PMPI_Op_free(&kept->combine);
     coll_nodes_fini(&kept->nodes);
     PMPI_Comm_free(&kept->comm);
     coll_buffers_free(kept);
+    coll_ring_free(&kept->ring);
     free(kept->spare);
     free(kept);
 }

@@ -16,6 +16,7 @@
 #include "adio/common/coll_nodes.h"
 #include "adio/common/coll_realm.h"
 #include "adio/common/coll_runs.h"
+#include "adio/common/coll_trace.h"
 
 #define COLL_NOBODY UINT64_MAX
 
@@ -33,12 +34,17 @@ enum coll_tag {
  */
 #define COLL_STATES(X)                                                         \
     X(CLASSIFY, coll_classify_step,                                            \
-      TO(TEXT) | TO(DIRECT) | TO(SHARE) | TO(REQUEST) | TO(OVER))              \
+      TO(TEXT) | TO(DIRECT) | TO(SHARE) | TO(RING) | TO(REQUEST) | TO(AGREE) | \
+          TO(OVER))                                                            \
+    X(AHEAD, coll_ahead_step, TO(CLASSIFY))                                    \
     X(DIRECT, coll_direct_step, TO(AGREE))                                     \
     X(SHARE, coll_share_step, TO(AGREE))                                       \
+    X(RING, coll_ring_step, TO(STREAM) | TO(DIRECT) | TO(SHARE) | TO(REQUEST)) \
+    X(STREAM, coll_stream_step, TO(AGREE) | TO(OVER))                          \
     X(REQUEST, coll_request_step, TO(MOVE))                                    \
     X(MOVE, coll_move_step, TO(AGREE))                                         \
-    X(AGREE, coll_agree_step, TO(TEXT) | TO(OVER))                             \
+    X(AGREE, coll_agree_step, TO(TAKEOVER) | TO(TEXT) | TO(OVER))              \
+    X(TAKEOVER, coll_takeover_step, TO(REQUEST) | TO(TEXT))                    \
     X(TEXT, coll_text_step, TO(OVER))                                          \
     X(OVER, coll_over_step, 0)
 
@@ -59,8 +65,11 @@ struct coll_summary {
     uint64_t blocks;
     uint64_t asking;     /* ranks that ask for anything */
     uint64_t hash;       /* of the runs */
+    uint64_t seams;      /* sum of mix(end) - mix(begin) over all blocks */
+    uint64_t longest;    /* block */
     uint64_t is_alike;   /* every rank asks for the same */
     uint64_t is_ordered; /* rank r ends before rank r + 1 begins */
+    uint64_t is_ahead;   /* every rank has moved its own as the last time */
     uint64_t is_tangled; /* a rank's own runs interleave or overlap */
     uint64_t failing;    /* lowest rank with an error, or COLL_NOBODY */
     /* The lowest rank's word goes, so that ranks with other hints agree. */
@@ -68,12 +77,23 @@ struct coll_summary {
     uint64_t toggle;
     uint64_t buffer_size;
     uint64_t cb_nodes;
-    uint64_t per_node;
     uint64_t stripe_size;
     uint64_t width;
+    uint64_t cheap_piece;
 };
 
-struct coll_share;    /* coll_share.c */
+#define COLL_REACH_CHUNK 64 /* owners told of by one Allreduce */
+
+/* After a failed write: up to where owners have moved everything. */
+struct coll_reach {
+    uint32_t first; /* owner that the chunk begins with */
+    uint64_t local[COLL_REACH_CHUNK];
+    uint64_t all[COLL_REACH_CHUNK]; /* UINT64_MAX: that owner did not fail */
+};
+
+struct coll_share;    /* coll_share.h */
+struct coll_stream;   /* coll_stream.h */
+struct coll_ring;     /* coll_stream.h */
 struct coll_exchange; /* coll_exchange.h */
 struct coll_client;   /* coll_client.h */
 struct coll_agg;      /* coll_agg.h */
@@ -85,6 +105,7 @@ struct coll_op {
     enum coll_verb verb;
     enum coll_state state;
     bool is_entered; /* the state has done its first step */
+    uint64_t since;  /* when the state began, for the trace */
     struct adio_error error;
     struct coll_list mine; /* this rank's runs: ascending, none empty */
     struct coll_summary local;
@@ -93,14 +114,28 @@ struct coll_op {
     struct adio_explain explain;
     uint64_t bytes; /* arrived at, or left, this rank's memory */
     MPI_Request request;
-    int64_t agree_local[2]; /* who failed, rounds */
-    int64_t agree_all[2];
+    int64_t agree_local[3]; /* who failed, rounds, which owner failed */
+    int64_t agree_all[3];
+    struct adio_error failed; /* as aggregator: may be made good (TAKEOVER) */
+    bool is_second_try;       /* failed realms are moved by other ranks */
+    struct coll_reach reach;
     int failing; /* whose text TEXT brings */
     struct adio_io *io;
     struct coll_share *share;
+    struct coll_stream *stream;
     struct coll_exchange *exchange;
     struct coll_client *client;
     struct coll_agg *agg;
+};
+
+/* The last operation, when it was direct: the next one may well be alike. */
+struct coll_plan {
+    bool is_set;
+    enum coll_verb verb;
+    uint64_t bytes; /* of the next two, so that a start need not compare runs */
+    uint64_t hash;
+    uint64_t toggle;
+    char why[128];
 };
 
 /* file->coll. */
@@ -115,11 +150,24 @@ struct coll_kept {
     bool is_stepping; /* MPI calls of a step may call back into coll_step() */
     char *buffers[2]; /* of an aggregator, kept from operation to operation */
     uint64_t buffer_size;
+    struct coll_plan plan;
+    struct coll_ring *ring;   /* memory of all ranks of the node, or NULL */
+    bool is_ring_refused;     /* it could not be made: not tried again */
+    struct coll_trace *trace; /* NULL: none is wanted */
     struct coll_op *spare; /* so that a start cannot fail for want of memory */
 };
 
 /** Note a failure of this rank; the first one stays. */
 void coll_fail(struct coll_op *op, const struct adio_error *error);
+
+/** Note a failure of this rank as aggregator, which another may make good. */
+void coll_fail_owner(struct coll_op *op, const struct adio_error *error);
+
+/** The rank that moves the realm of an owner in this try. */
+int coll_owner_rank(const struct coll_op *op, uint32_t owner);
+
+/** The rank that takes an owner's realm over. */
+int coll_substitute_rank(const struct coll_op *op, uint32_t owner);
 
 /** Note -ENOMEM, saying for what. */
 void coll_fail_memory(struct coll_op *op, const char *what);
@@ -132,6 +180,13 @@ bool coll_request_done(struct coll_op *op);
 char *coll_buffer(struct coll_kept *kept, int i, uint64_t size);
 void coll_buffers_free(struct coll_kept *kept);
 
+/** Combine all ranks' summaries through the ring. @return true when all are
+ *  there. */
+bool coll_ring_combine(struct coll_op *op);
+
+/** May all ranks of the file meet in a ring's memory? */
+bool coll_ring_is_possible(const struct coll_op *op);
+
 /** Describe op->mine and this rank's hints. */
 void coll_classify_start(struct coll_op *op);
 /** The MPI_Op behind kept->combine. */
@@ -143,6 +198,7 @@ void coll_classify_combine(void *left, void *right_inout, int *len,
  * is found out there. @return 0 or -ENOMEM.
  */
 int coll_share_create(struct coll_share **share_out);
+int coll_stream_create(struct coll_stream **stream_out);
 int coll_exchange_create(struct coll_exchange **exchange_out);
 int coll_client_create(struct coll_client **client_out);
 int coll_agg_create(struct coll_agg **agg_out);
@@ -152,6 +208,8 @@ int coll_agg_create(struct coll_agg **agg_out);
 COLL_STATES(X)
 #undef X
 void coll_share_free(struct coll_share **share_p);
+void coll_stream_free(struct coll_stream **stream_p);
+void coll_ring_free(struct coll_ring **ring_p);
 void coll_exchange_free(struct coll_exchange **exchange_p);
 void coll_client_free(struct coll_client **client_p);
 void coll_agg_free(struct coll_agg **agg_p);

@@ -17,11 +17,11 @@
  *
  * Possible failure modes: a rank without memory for its parts says so in an
  * Allreduce that runs while the first reads do, and all give up together. A
- * read that fails is in the step's header: every rank stops there, no data
- * follows. A short read (end of file) delivers only the bytes that exist.
+ * read that fails is in the step's header, and no data follows: the next
+ * owner's rank reads that part from there on, and when that fails too every
+ * rank stops. A short read (end of file) delivers only the bytes that exist.
  */
-#include "adio/common/coll_op.h"
-#include "adio/common/coll_tree.h"
+#include "adio/common/coll_share.h"
 
 #include "base/mem.h"
 
@@ -29,50 +29,6 @@
 
 #define STEP_MIN (1u << 20) /* smaller ones cost more than they overlap */
 #define STEPS_WANTED 8      /* of a part: enough to overlap reading, sending */
-#define NO_PART SIZE_MAX
-
-struct header {
-    int64_t code;
-    uint64_t bytes; /* that exist, from the step's start */
-};
-
-enum ahead_state { AHEAD_FREE, AHEAD_READING, AHEAD_READY };
-
-/* A step that this aggregator reads ahead of its delivery. */
-struct ahead {
-    enum ahead_state state;
-    struct coll_list list;
-    struct adio_io *io;
-    struct header header;
-};
-
-struct delivery {
-    struct coll_tree tree;
-    struct ahead *ahead; /* at its root: free for the next read when over */
-};
-
-struct coll_share {
-    struct coll_parts parts;
-    struct coll_cursor *cursors; /* delivered so far, per part */
-    uint64_t step_bytes;
-    uint64_t nsteps;
-    uint64_t step; /* whose header is next or under way */
-    struct header header;
-    MPI_Request header_request;
-    bool is_header_posted;
-    struct delivery deliveries[2];
-    struct coll_scratch scratch;
-    struct coll_list skipped;
-    size_t own; /* index of the part this rank reads, or NO_PART */
-    struct coll_cursor read_cursor;
-    uint64_t nreads_started;
-    uint64_t nreads_used;
-    struct ahead ahead[2];
-    int32_t is_ready_local;
-    int32_t is_ready_all;
-    MPI_Request ready_request;
-    bool is_over; /* no step is posted any more */
-};
 
 static uint64_t part_bytes(const struct coll_share *share, size_t part)
 {
@@ -81,9 +37,8 @@ static uint64_t part_bytes(const struct coll_share *share, size_t part)
     return runs_bytes(list->runs, list->n);
 }
 
-/* How many bytes of a part its round `round` holds. */
-static uint64_t round_bytes(const struct coll_share *share, size_t part,
-                            uint64_t round)
+uint64_t share_round_bytes(const struct coll_share *share, size_t part,
+                           uint64_t round)
 {
     uint64_t bytes = part_bytes(share, part);
     uint64_t before = round * share->step_bytes;
@@ -101,16 +56,19 @@ static size_t part_of(const struct coll_share *share, uint64_t step)
 
 static uint64_t bytes_of(const struct coll_share *share, uint64_t step)
 {
-    return round_bytes(share, part_of(share, step), step / share->parts.n);
+    return share_round_bytes(share, part_of(share, step),
+                             step / share->parts.n);
 }
 
 static int root_of(const struct coll_op *op, uint64_t step)
 {
     const struct coll_share *share = op->share;
+    size_t part = part_of(share, step);
+    uint32_t owner = share->parts.parts[part].owner;
 
-    return coll_nodes_rank(&op->kept->nodes,
-                           share->parts.parts[part_of(share, step)].owner,
-                           op->realm.owners);
+    if (share->states[part].is_taken)
+        return coll_substitute_rank(op, owner);
+    return coll_owner_rank(op, owner);
 }
 
 static int reserve(struct coll_share *share)
@@ -123,8 +81,7 @@ static int reserve(struct coll_share *share)
     most = 3 * most + 3; /* a cut run is at most three */
     if (coll_scratch_reserve(&share->scratch, most) != 0 ||
         coll_list_reserve(&share->skipped, most) != 0 ||
-        coll_list_reserve(&share->ahead[0].list, most) != 0 ||
-        coll_list_reserve(&share->ahead[1].list, most) != 0)
+        share_readers_reserve(share, most) != 0)
         return -ENOMEM;
     return 0;
 }
@@ -148,8 +105,8 @@ static int set_up(struct coll_op *op, struct coll_share *share)
     if (coll_realm_split(&op->realm, op->mine.runs, op->mine.n,
                          &share->parts) != 0)
         return -ENOMEM;
-    share->cursors = mem_calloc(share->parts.n, sizeof(*share->cursors));
-    if (share->cursors == NULL)
+    share->states = mem_calloc(share->parts.n, sizeof(*share->states));
+    if (share->states == NULL)
         return -ENOMEM;
     share->step_bytes = choose_step(op);
     for (i = 0; i < share->parts.n; i++) {
@@ -159,77 +116,22 @@ static int set_up(struct coll_op *op, struct coll_share *share)
         if (n > rounds)
             rounds = n;
         if (root_of(op, i) == op->file->rank)
-            share->own = i;
+            share_reader_start(share, READER_OWN, i, 0);
     }
     share->nsteps = rounds * share->parts.n;
     op->explain.rounds = (uint32_t)rounds;
     return reserve(share);
 }
 
-/* Start the next read of this rank's part, if there is one and a place. */
-static void read_ahead(struct coll_op *op)
-{
-    struct coll_share *share = op->share;
-    struct ahead *ahead = &share->ahead[share->nreads_started % 2];
-    const struct coll_list *part = &share->parts.parts[share->own].list;
-    struct adio_error error = {0};
-    uint64_t bytes = round_bytes(share, share->own, share->nreads_started);
-
-    if (bytes == 0 || ahead->state != AHEAD_FREE)
-        return;
-    share->nreads_started++;
-    ahead->list.n = 0;
-    ahead->header = (struct header){0};
-    coll_take(part->runs, part->n, &share->read_cursor, bytes, &ahead->list);
-    ahead->state = AHEAD_READING;
-    ahead->header.code = op->file->driver->ireadlist(
-        op->file, ahead->list.runs, ahead->list.n, &ahead->io, &error);
-    if (ahead->header.code != 0) {
-        coll_fail(op, &error);
-        ahead->state = AHEAD_READY;
-    }
-}
-
-static void test_read(struct coll_op *op, struct ahead *ahead)
-{
-    struct adio_error error = {0};
-    bool is_done;
-    int rc;
-
-    if (ahead->state != AHEAD_READING)
-        return;
-    rc = op->file->driver->test(op->file, &ahead->io, &is_done,
-                                &ahead->header.bytes, &error);
-    if (!is_done)
-        return;
-    ahead->state = AHEAD_READY;
-    ahead->header.code = rc;
-    op->explain.bytes_storage += ahead->header.bytes;
-    if (rc != 0)
-        coll_fail(op, &error);
-}
-
-static void move_reads(struct coll_op *op)
-{
-    struct coll_share *share = op->share;
-    int i;
-
-    if (share->own == NO_PART)
-        return;
-    for (i = 0; i < 2; i++)
-        test_read(op, &share->ahead[i]);
-    for (i = 0; i < 2 && !share->is_over; i++)
-        read_ahead(op);
-    op->io = NULL;
-    for (i = 0; i < 2; i++)
-        if (share->ahead[i].state == AHEAD_READING)
-            op->io = share->ahead[i].io;
-}
-
-static bool is_delivered(struct delivery *delivery)
+static bool is_delivered(struct coll_op *op, struct delivery *delivery)
 {
     if (!coll_tree_step(&delivery->tree))
         return false;
+    if (delivery->is_under_way)
+        coll_trace_span(op->kept->trace,
+                        TRACE_TRACK_RANKS + (int)(delivery->step % 2),
+                        TRACE_DELIVER, delivery->step, delivery->since);
+    delivery->is_under_way = false;
     if (delivery->ahead != NULL)
         delivery->ahead->state = AHEAD_FREE;
     delivery->ahead = NULL;
@@ -245,7 +147,9 @@ static bool post_header(struct coll_op *op)
     if (share->is_header_posted)
         return true;
     if (root == op->file->rank) {
-        struct ahead *ahead = &share->ahead[share->nreads_used % 2];
+        struct share_reader *reader =
+            share_reader_of(share, part_of(share, share->step));
+        struct ahead *ahead = &reader->ahead[reader->nused % 2];
 
         if (ahead->state != AHEAD_READY)
             return false;
@@ -271,19 +175,48 @@ static void post_data(struct coll_op *op, struct delivery *delivery)
 
     share->scratch.list.n = 0;
     share->skipped.n = 0;
-    coll_take(list->runs, list->n, &share->cursors[part], share->header.bytes,
-              &share->scratch.list);
-    coll_take(list->runs, list->n, &share->cursors[part],
+    coll_take(list->runs, list->n, &share->states[part].cursor,
+              share->header.bytes, &share->scratch.list);
+    coll_take(list->runs, list->n, &share->states[part].cursor,
               bytes - share->header.bytes, &share->skipped);
     coll_memory_make(&share->scratch, &memory);
-    if (root == op->file->rank)
-        delivery->ahead = &share->ahead[share->nreads_used++ % 2];
+    if (root == op->file->rank) {
+        struct share_reader *reader = share_reader_of(share, part);
+
+        delivery->ahead = &reader->ahead[reader->nused++ % 2];
+    }
+    delivery->is_under_way = true;
+    delivery->step = share->step;
+    delivery->since = coll_trace_now(op->kept->trace);
     coll_tree_start(&delivery->tree, op->kept->comm,
                     COLL_TAG_STEP + (int)(share->step % 2), root, &memory);
     children = (unsigned)delivery->tree.nchildren;
     op->explain.messages += children;
     op->explain.bytes_exchanged += children * share->header.bytes;
     op->bytes += share->header.bytes;
+}
+
+/*
+ * The read of the present step failed. All ranks know it, so all agree that the
+ * next owner's rank reads what is left of the part, or that it is the end.
+ */
+static void take_over(struct coll_op *op)
+{
+    struct coll_share *share = op->share;
+    size_t part = part_of(share, share->step);
+    bool was_root = root_of(op, share->step) == op->file->rank;
+
+    if (share->states[part].is_taken || op->file->size == 1) {
+        if (was_root)
+            coll_fail(op, &share_reader_of(share, part)->error);
+        share->is_over = true;
+        return;
+    }
+    share->states[part].is_taken = true;
+    if (root_of(op, share->step) != op->file->rank)
+        return;
+    share_reader_start(share, READER_TAKEN, part, share->step / share->parts.n);
+    op->explain.takeovers++;
 }
 
 /* Go through steps as far as possible now. */
@@ -299,7 +232,7 @@ static void deliver(struct coll_op *op)
             share->is_over = true;
             return;
         }
-        if (!is_delivered(delivery))
+        if (!is_delivered(op, delivery))
             return;
         if (bytes_of(share, share->step) > 0) {
             if (!post_header(op))
@@ -309,8 +242,8 @@ static void deliver(struct coll_op *op)
                 return;
             share->is_header_posted = false;
             if (share->header.code != 0) {
-                share->is_over = true;
-                return;
+                take_over(op);
+                continue;
             }
             post_data(op, delivery);
         }
@@ -324,7 +257,8 @@ int coll_share_create(struct coll_share **share_out)
 
     if (share == NULL)
         return -ENOMEM;
-    share->own = NO_PART;
+    for (int i = 0; i < READERS; i++)
+        share->readers[i].part = NO_PART;
     share->header_request = MPI_REQUEST_NULL;
     for (int i = 0; i < 2; i++)
         coll_tree_init(&share->deliveries[i].tree);
@@ -339,7 +273,7 @@ static void enter(struct coll_op *op)
     share->is_ready_local = set_up(op, share) == 0;
     if (!share->is_ready_local) {
         coll_fail_memory(op, "sharing one read");
-        share->own = NO_PART;
+        share->readers[READER_OWN].part = NO_PART;
     }
     PMPI_Iallreduce(&share->is_ready_local, &share->is_ready_all, 1,
                     MPI_INT32_T, MPI_MIN, op->kept->comm,
@@ -364,15 +298,15 @@ enum coll_state coll_share_step(struct coll_op *op)
 
     if (!op->is_entered)
         enter(op);
-    move_reads(op);
+    share_readers_move(op);
     if (!is_ready(share))
         return COLL_SHARE;
     deliver(op);
     for (int i = 0; i < 2; i++) {
         /* Both are stepped: others wait for what this rank passes on. */
-        is_idle &= is_delivered(&share->deliveries[i]);
-        is_idle &= share->ahead[i].state != AHEAD_READING;
+        is_idle &= is_delivered(op, &share->deliveries[i]);
     }
+    is_idle &= !share_is_reading(share);
     return share->is_over && is_idle ? COLL_AGREE : COLL_SHARE;
 }
 
@@ -383,11 +317,10 @@ void coll_share_free(struct coll_share **share_p)
     if (share == NULL)
         return;
     coll_parts_fini(&share->parts);
-    free(share->cursors);
+    free(share->states);
     coll_scratch_fini(&share->scratch);
     coll_list_fini(&share->skipped);
-    coll_list_fini(&share->ahead[0].list);
-    coll_list_fini(&share->ahead[1].list);
+    share_readers_fini(share);
     free(share);
     *share_p = NULL;
 }

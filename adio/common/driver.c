@@ -12,6 +12,7 @@
  */
 #include "adio/common/adio.h"
 
+#include "adio/common/pointer.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -78,22 +79,29 @@ static int no_list(struct adio_file *file, const struct run *runs, size_t nruns,
     return unsupported(file->driver, file->path, "transfer", error);
 }
 
-static int no_lock(struct adio_file *file, uint64_t offset, uint64_t length,
-                   bool is_shared, struct adio_error *error)
+static int no_lock(struct adio_file *file, struct adio_lock *lock,
+                   struct adio_error *error)
 {
     return unsupported(file->driver, file->path, "lock", error);
 }
 
-static int no_unlock(struct adio_file *file, uint64_t offset, uint64_t length,
+static int no_unlock(struct adio_file *file, struct adio_lock *lock,
                      struct adio_error *error)
 {
     return unsupported(file->driver, file->path, "unlock", error);
 }
 
-static int no_fetch_add(struct adio_file *file, int64_t add,
-                        int64_t *before_out, struct adio_error *error)
+static void no_pointer_drop(struct adio_file *file)
 {
-    return unsupported(file->driver, file->path, "shared file pointer", error);
+}
+
+static int no_prepare(const char *path, struct adio_error *error)
+{
+    return 0;
+}
+
+static void no_finalize(void)
+{
 }
 
 static void yield_core(struct adio_file *file)
@@ -210,6 +218,7 @@ static void complete_transfers(struct adio_driver *driver)
 void adio_driver_complete(struct adio_driver *driver)
 {
     assert(driver->name != NULL);
+    FILL(prepare, no_prepare);
     FILL(open, no_open);
     FILL(close, no_close);
     FILL(delete, no_delete);
@@ -218,8 +227,10 @@ void adio_driver_complete(struct adio_driver *driver)
     FILL(flush, no_flush);
     FILL(layout, no_layout);
     FILL(idle, yield_core);
+    FILL(finalize, no_finalize);
     FILL(lock, no_lock);
     FILL(unlock, no_unlock);
-    FILL(fetch_add, no_fetch_add);
+    FILL(pointer_step, pointer_window_step);
+    FILL(pointer_drop, no_pointer_drop);
     complete_transfers(driver);
 }

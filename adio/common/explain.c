@@ -17,6 +17,7 @@ enum explain_kind { KIND_STRATEGY, KIND_TEXT, KIND_U32, KIND_U64 };
     X(capstan_last_why, TEXT, why)                                             \
     X(capstan_last_aggregators, U32, aggregators)                              \
     X(capstan_last_rounds, U32, rounds)                                        \
+    X(capstan_last_takeovers, U32, takeovers)                                  \
     X(capstan_last_bytes_storage, U64, bytes_storage)                          \
     X(capstan_last_bytes_delivered, U64, bytes_delivered)                      \
     X(capstan_last_bytes_exchanged, U64, bytes_exchanged)                      \

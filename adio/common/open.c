@@ -18,12 +18,15 @@
 #include "adio/common/adio.h"
 
 #include "adio/common/coll.h"
+#include "adio/common/pointer.h"
 #include "adio/common/view.h"
 #include "base/mem.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { DIRTY = 1, POINTER_USED = 2 }; /* what ranks tell each other */
 
 static unsigned open_flags(int amode)
 {
@@ -125,6 +128,8 @@ int adio_open(const struct adio_driver *driver, MPI_Comm comm,
 
     error->code = 0;
     file = file_new(driver, display, path, error);
+    if (file != NULL)
+        driver->prepare(path, error);
     if (adio_agree(comm, error) != 0)
         goto err_file;
     if (PMPI_Comm_dup(comm, &file->comm) != MPI_SUCCESS) {
@@ -146,9 +151,13 @@ int adio_open(const struct adio_driver *driver, MPI_Comm comm,
         adio_error_set(error, -ENOMEM, "%s: open", display);
         goto err_comm;
     }
+    if (pointer_open(file, error) != 0)
+        goto err_coll;
     *file_out = file;
     return 0;
 
+err_coll:
+    coll_forget(file);
 err_comm:
     if (file->is_open)
         driver->close(file, &ignored);
@@ -173,11 +182,14 @@ static void flush_here(struct adio_file *file, struct adio_error *error)
 
 int adio_sync(struct adio_file *file, struct adio_error *error)
 {
-    int mine = file->is_dirty, any = 0;
+    int mine = (file->is_dirty ? DIRTY : 0) |
+               (file->pointer.is_used ? POINTER_USED : 0);
+    int any = 0;
 
     error->code = 0;
-    PMPI_Allreduce(&mine, &any, 1, MPI_INT, MPI_LOR, file->comm);
-    if (!any)
+    PMPI_Allreduce(&mine, &any, 1, MPI_INT, MPI_BOR, file->comm);
+    file->pointer.is_used = (any & POINTER_USED) != 0;
+    if ((any & DIRTY) == 0)
         return 0;
     flush_here(file, error);
     file->is_dirty = false;
@@ -192,6 +204,7 @@ int adio_close(struct adio_file **file_p, struct adio_error *error)
     *file_p = NULL;
     adio_sync(file, error);
     coll_forget(file);
+    pointer_close(file);
     if (file->driver->close(file, &later) != 0 && error->code == 0)
         *error = later;
     if ((file->amode & MPI_MODE_DELETE_ON_CLOSE) != 0) {

@@ -127,6 +127,73 @@ int capstan_file_truncate(struct capstan_file *file, uint64_t size);
  *  returns 0. */
 int capstan_file_sync(struct capstan_file *file);
 
+/*
+ * A shared file pointer: a counter that all who know its handle share, kept by
+ * the file's first target. It is no part of the file: it belongs to one
+ * opening of it by several programs, which agree on a random handle.
+ */
+struct capstan_pointer {
+    uint64_t handle;
+    uint64_t generation; /* a higher one than before begins anew at start */
+    int64_t start;
+    uint64_t age_ns; /* how long ago the handle was made: a counter not used
+                        for a week may be dropped, and is then not begun anew */
+};
+
+/**
+ * Add to a counter, or set it; takes effect once, whatever is retried.
+ *
+ * @param before_out  the value before.
+ * @return 0, -EINVAL (it would fall below 0), -EFBIG (or pass 2^63), -ESTALE
+ *         (a higher generation has begun; or it was dropped), -ENOSPC (the
+ *         target holds too many), -ETIMEDOUT.
+ */
+int capstan_file_pointer_add(struct capstan_file *file,
+                             const struct capstan_pointer *pointer,
+                             int64_t add, int64_t *before_out);
+int capstan_file_pointer_set(struct capstan_file *file,
+                             const struct capstan_pointer *pointer,
+                             int64_t value, int64_t *before_out);
+
+/** Nobody needs the counter any more. */
+int capstan_file_pointer_drop(struct capstan_file *file,
+                              const struct capstan_pointer *pointer);
+
+/*
+ * A lock on a range of a file, for programs that agree to take it: it does not
+ * keep anybody from reading or writing. The file's first target holds it under
+ * a lease, which the session renews in every call that moves it on. So the lock
+ * of a program that ended, or that stopped for long, ends.
+ *
+ *     capstan_file_lock_start(file, 0, 4096, false, &lock);
+ *     while (rc == 0 && !is_held) {
+ *         rc = capstan_lock_test(lock, &is_held);
+ *         ...                  capstan_session_wait()
+ *     }
+ *     ...                      read and write
+ *     rc = capstan_lock_end(&lock);
+ */
+struct capstan_lock;
+
+/** Ask for a lock. length is at least 1; one program's locks exclude each other
+ *  like those of two. @return 0, -EINVAL, -ENOMEM. */
+int capstan_file_lock_start(struct capstan_file *file, uint64_t offset,
+                            uint64_t length, bool is_shared,
+                            struct capstan_lock **lock_out);
+
+/** Is it held? It may take any time, as long as the server answers.
+ *  @return 0 (also: not yet), -ESTALE (it was held and is lost), -ETIMEDOUT. */
+int capstan_lock_test(struct capstan_lock *lock, bool *is_held_out);
+
+/**
+ * Give it back, held or not; waits for the answer. *lock_p becomes NULL.
+ *
+ * @return 0 (it was held all the time), -ESTALE (it was not, or was lost, as
+ *         when the server restarted: what was done under it may not have been
+ *         alone), or the code of the call.
+ */
+int capstan_lock_end(struct capstan_lock **lock_p);
+
 /* Where a file's stripes lie, for placement of aggregators and file realms. */
 struct capstan_file_layout {
     uint32_t stripe_size;

@@ -74,6 +74,14 @@ const char *capstan_session_error(const struct capstan_session *session);
 /** Move requests on without blocking. @return events handled, 0 if idle. */
 int capstan_session_progress(struct capstan_session *session);
 
+/**
+ * Move requests on; if there was nothing to do, wait for something, at most
+ * timeout_us. Spins a little, then sleeps: for loops that test requests.
+ *
+ * @return events handled, 0 if the time came first.
+ */
+int capstan_session_wait(struct capstan_session *session, uint32_t timeout_us);
+
 /** Change the longest time for requests started from now on. */
 void capstan_session_set_timeout(struct capstan_session *session,
                                  uint32_t timeout_ms);

@@ -35,6 +35,7 @@
 #define CLI_RECEIVES 32u   /* receive buffers posted */
 #define CLI_DIRS_MAX 1024u /* directories cached */
 #define CLI_DIRS_TTL_NS NS_PER_SEC
+#define CLI_AWAY_NS NS_PER_SEC /* a program that is away longer computes */
 #define CLI_PAUSE_NS (2 * NS_PER_MS) /* before a frozen name is asked again */
 
 struct cli_dirs;
@@ -58,11 +59,14 @@ struct capstan_session {
     struct net *net;
     struct rpc *rpc; /* at a fixed place: the net's receive callback reads it */
     uint64_t timeout_ns;
+    uint64_t left_ns; /* when the program was last in here; 0: never */
     uint32_t uid;
     uint32_t gid;
     struct cli_dirs *dirs;
     struct capstan_file *files;       /* open ones */
     struct capstan_request *requests; /* under way, all files */
+    struct capstan_lock *locks;       /* held or asked for */
+    uint64_t next_lock;
     uint64_t started;                 /* calls so far */
     uint64_t bytes_read;
     uint64_t bytes_written;

@@ -55,7 +55,7 @@ static int open_name(struct capstan_session *session,
     if (cli_call(session, &call, deadline_ns) != 0)
         return cli_call_fail(session, &call, args->path);
     if (call.rep.lookup.inode.type != INODE_DIR)
-        return cli_fail(session, -ENOTDIR, "list %s", args->path);
+        return cli_fail(session, -ENOTDIR, "%s", args->path);
     args->ino = call.rep.lookup.inode.ino;
     return 0;
 }

@@ -16,9 +16,11 @@
 #include "base/mem.h"
 #include "client/call.h"
 #include "client/io.h"
+#include "client/lock.h"
 #include "client/size.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -93,21 +95,24 @@ static int open_name(struct capstan_session *session,
     struct capstan_file *file = args->file;
     bool is_create = (file->flags & CAPSTAN_OPEN_CREATE) != 0;
     const struct inode *inode;
+    char what[CAPSTAN_ERROR_TEXT_MAX];
     struct cli_call call;
 
     if (name->len == 0)
-        return cli_fail(session, -EISDIR, "open %s", file->path);
+        return cli_fail(session, -EISDIR, "%s", file->path);
     if (is_create)
         create_init(session, args, name, &call);
     else
         cli_lookup_init(session, name, &call);
-    if (cli_call(session, &call, deadline_ns) != 0)
-        return cli_call_fail(session, &call, file->path);
+    if (cli_call(session, &call, deadline_ns) != 0) {
+        snprintf(what, sizeof(what), "open %s", file->path);
+        return cli_call_fail(session, &call, what);
+    }
     inode = is_create ? &call.rep.create.inode : &call.rep.lookup.inode;
     if (inode->type != INODE_FILE)
-        return cli_fail(session, -EISDIR, "open %s", file->path);
+        return cli_fail(session, -EISDIR, "%s", file->path);
     if (cli_layout_known(session, &inode->layout) != 0)
-        return cli_fail(session, -ERR_CLUSTER, "open %s: layout", file->path);
+        return cli_fail(session, -ERR_CLUSTER, "%s: layout", file->path);
     args->is_new = is_create && call.rep.create.is_new;
     memcpy(file->name_text, name->text, name->len);
     file->name = *name;
@@ -174,6 +179,8 @@ int capstan_file_close(struct capstan_file **file_p)
     rc = cli_enter(session);
     while (rc == 0 && file->active > 0)
         cli_turn(session, cli_deadline(session));
+    if (rc == 0)
+        cli_locks_abandon(session, file);
     if (rc == 0 && file->is_dirty)
         rc = capstan_file_sync(file);
     if (rc == -ESTALE) /* removed while open: nothing to keep */

@@ -433,6 +433,18 @@ int cli_requests_pump(struct capstan_session *session)
     return moved;
 }
 
+void cli_requests_extend(struct capstan_session *session, uint64_t ns)
+{
+    struct capstan_request *request;
+
+    DL_FOREACH(session->requests, request)
+    {
+        request->guard_ns += ns;
+        if (request->size != NULL)
+            request->size->deadline_ns += ns;
+    }
+}
+
 void cli_requests_abandon(struct capstan_session *session)
 {
     struct capstan_request *request, *next;

@@ -104,6 +104,9 @@ struct capstan_request {
 /** Move every request on whose calls brought something. @return how many. */
 int cli_requests_pump(struct capstan_session *session);
 
+/** Move the deadline of every request: the program was elsewhere so long. */
+void cli_requests_extend(struct capstan_session *session, uint64_t ns);
+
 /** End and free every request: the session ends. */
 void cli_requests_abandon(struct capstan_session *session);
 

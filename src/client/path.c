@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/placement.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define HASH_NONFATAL_OOM 1
@@ -238,6 +239,15 @@ static int act_once(struct capstan_session *session,
     return rc;
 }
 
+/* What failed inside names the path; put before it what was to be done. */
+static void say_verb(struct capstan_session *session, const char *verb)
+{
+    char text[CAPSTAN_ERROR_TEXT_MAX];
+
+    snprintf(text, sizeof(text), "%s %.400s", verb, session->error);
+    memcpy(session->error, text, sizeof(text));
+}
+
 int cli_path_act(struct capstan_session *session, const char *verb,
                  const char *text, cli_name_fn *act, void *ctx)
 {
@@ -260,5 +270,7 @@ int cli_path_act(struct capstan_session *session, const char *verb,
     }
     if (rc == -ESTALE)
         cli_dirs_drop(session->dirs);
+    if (rc != 0)
+        say_verb(session, verb);
     return rc;
 }

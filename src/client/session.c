@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "client/file.h"
 #include "client/io.h"
+#include "client/lock.h"
 #include "client/path.h"
 
 #include <stdarg.h>
@@ -23,6 +24,8 @@
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+#define NODES_MAX 8 /* that the choice of our address looks at */
 
 static __thread char open_error[CLUSTER_TEXT_MAX + CAPSTAN_ERROR_TEXT_MAX];
 
@@ -50,17 +53,36 @@ static uint32_t timeout_from_env(void)
     return (uint32_t)value;
 }
 
+/* The first few nodes of the cluster, each once if they are neighbours. */
+static unsigned list_nodes(const struct cluster *cluster,
+                           const char *nodes[NODES_MAX])
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < cluster->servers_count && count < NODES_MAX; i++) {
+        const char *node = cluster->servers[i].node;
+
+        if (count == 0 || strcmp(nodes[count - 1], node) != 0)
+            nodes[count++] = node;
+    }
+    return count;
+}
+
 static int open_net(struct capstan_session *session,
                     const struct cli_config *config)
 {
+    const char *nodes[NODES_MAX];
     struct net_config net = {
         .provider = config->cluster->provider,
+        .toward = nodes,
+        .toward_count = list_nodes(config->cluster, nodes),
         .message_max = PROTO_MESSAGE_MAX,
         .receives = CLI_RECEIVES,
         .recv = rpc_receive,
         .recv_ctx = &session->rpc,
         .clock = config->clock,
         .fabric = config->fabric,
+        .no_shortcut = getenv("CAPSTAN_NO_SHORTCUT") != NULL,
     };
 
     return net_open(config->net_driver, &net, &session->net);
@@ -157,6 +179,7 @@ void capstan_session_close(struct capstan_session **session_p)
         return;
     *session_p = NULL;
     cli_requests_abandon(session);
+    cli_locks_abandon(session, NULL);
     cli_files_abandon(session);
     if (session->maker == getpid()) {
         rpc_destroy(&session->rpc);
@@ -189,6 +212,54 @@ void capstan_session_stats(const struct capstan_session *session,
     stats_out->bytes_written = session->bytes_written;
 }
 
+/*
+ * Nothing moves while the program is elsewhere: what is under way has had no
+ * chance in that time, and its deadline moves on.
+ */
+static void come_back(struct capstan_session *session)
+{
+    uint64_t now = clock_now(session->clock);
+    uint64_t away_ns = now - session->left_ns;
+
+    if (session->requests != NULL && away_ns > CLI_AWAY_NS) {
+        rpc_calls_extend(session->rpc, away_ns);
+        cli_requests_extend(session, away_ns);
+    }
+    session->left_ns = now;
+}
+
+/* Waiting in the net is not being away. */
+static int wait_in_net(struct capstan_session *session, uint64_t until_ns)
+{
+    int moved = net_wait(session->net, until_ns);
+
+    session->left_ns = clock_now(session->clock);
+    return moved;
+}
+
+/* When the session must be turned again, until_ns at the latest. */
+static uint64_t next_timer(const struct capstan_session *session,
+                           uint64_t until_ns)
+{
+    uint64_t timer = rpc_next_timer(session->rpc);
+
+    if (timer < until_ns)
+        until_ns = timer;
+    timer = cli_locks_next_timer(session);
+    return timer < until_ns ? timer : until_ns;
+}
+
+int capstan_session_wait(struct capstan_session *session, uint32_t timeout_us)
+{
+    uint64_t until_ns;
+    int moved = capstan_session_progress(session);
+
+    if (moved > 0 || session->maker != getpid())
+        return moved;
+    until_ns = clock_now(session->clock) + timeout_us * NS_PER_US;
+    return wait_in_net(session, next_timer(session, until_ns));
+}
+
 int capstan_session_progress(struct capstan_session *session)
 {
     return session->maker == getpid() ? cli_progress(session) : 0;
@@ -196,8 +267,10 @@ int capstan_session_progress(struct capstan_session *session)
 
 int cli_enter(struct capstan_session *session)
 {
-    if (session->maker == getpid())
+    if (session->maker == getpid()) {
+        come_back(session);
         return 0;
+    }
     return cli_fail(session, -EPERM,
                     "session of process %d used in process %d after fork",
                     (int)session->maker, (int)getpid());
@@ -252,20 +325,20 @@ void cli_rpc_start(struct capstan_session *session, struct rpc_call *call)
 int cli_progress(struct capstan_session *session)
 {
     uint64_t started = session->started;
-    int done = rpc_poll(session->rpc);
+    int done;
 
+    come_back(session);
+    done = rpc_poll(session->rpc);
     done += cli_requests_pump(session);
+    done += cli_locks_pump(session);
     return done + (session->started != started);
 }
 
 void cli_turn(struct capstan_session *session, uint64_t until_ns)
 {
-    uint64_t timer;
-
     if (cli_progress(session) > 0)
         return;
-    timer = rpc_next_timer(session->rpc);
-    net_wait(session->net, timer < until_ns ? timer : until_ns);
+    wait_in_net(session, next_timer(session, until_ns));
 }
 
 const char *cli_target_text(const struct capstan_session *session, uint16_t id,

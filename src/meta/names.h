@@ -36,6 +36,8 @@
 #include <stdint.h>
 
 #define NAMES_REPLY_MAX 1024 /* bytes of a kept answer */
+#define NAMES_COUNTERS_MAX 16384 /* of open files, at one target */
+#define NAMES_COUNTER_IDLE_NS (7 * 86400 * 1000000000ull)
 
 struct names;
 
@@ -152,5 +154,34 @@ int names_reply_get(struct names *names, uint64_t client, uint64_t request,
                     void *reply, size_t room, size_t *len_out);
 /** The client needs no answer below `floor` any more. */
 int names_reply_trim(struct names *names, uint64_t client, uint64_t floor);
+
+/*
+ * Counters of open files: shared file pointers. One belongs to one collective
+ * open of a file, named by a random handle, and begins at its first step.
+ */
+struct names_counter_step {
+    uint64_t ino;
+    uint64_t handle;
+    uint64_t generation; /* a higher one than before begins anew at start */
+    int64_t start;
+    int64_t value;
+    bool is_set;     /* the counter becomes value; else value is added */
+    uint64_t age_ns; /* how long the file has been open */
+    uint64_t now_ns; /* wall clock */
+};
+
+/**
+ * Add to a counter, or set it.
+ *
+ * @return 0, -ESTALE (the generation is over; or the counter is not there and
+ *         may have been dropped as idle), -EINVAL (it would fall below 0),
+ *         -EFBIG (it would pass 2^63), -ENOSPC (too many counters).
+ */
+int names_counter_step(struct names *names,
+                       const struct names_counter_step *step,
+                       int64_t *before_out);
+
+/** Forget a counter; no error if it is not there. */
+int names_counter_drop(struct names *names, uint64_t ino, uint64_t handle);
 
 #endif

@@ -22,6 +22,7 @@ enum names_kind {
     NAMES_FROZEN = 'f',
     NAMES_ORPHAN = 'o',
     NAMES_REPLY = 'r',
+    NAMES_SHARED = 'c',
 };
 
 struct names_key {

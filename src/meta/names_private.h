@@ -17,6 +17,8 @@ struct names {
     struct kv *kv;
     uint16_t target;
     uint64_t next; /* counter of the inode number to be issued next */
+    unsigned ncounters; /* of open files: at most so many */
+    bool is_counted;    /* they were counted since the start */
 };
 
 enum names_frozen { NAMES_ALIVE = 0, NAMES_BEING_REMOVED = 1, NAMES_GONE = 2 };

@@ -11,7 +11,7 @@
  * Possible failure modes are: none here; a file that cannot be opened fails in
  * file_open.c, after the selection.
  */
-#include "face.h"
+#include "datarep.h"
 
 #include "base/log.h"
 
@@ -42,6 +42,7 @@ static int register_parameters(void)
         "them; empty: none",
         MCA_BASE_VAR_TYPE_STRING, NULL, 0, 0, OPAL_INFO_LVL_9,
         MCA_BASE_VAR_SCOPE_READONLY, &component->posix_prefix);
+    face_pvars_register();
     return OMPI_SUCCESS;
 }
 
@@ -56,6 +57,8 @@ static int open_component(void)
 static int close_component(void)
 {
     face_pending_fini();
+    ad_capstan()->finalize();
+    ad_posix()->finalize();
     OBJ_DESTRUCT(&mca_io_capstan_component.pending_lock);
     OBJ_DESTRUCT(&mca_io_capstan_component.lock);
     return OMPI_SUCCESS;
@@ -94,7 +97,7 @@ static int register_datarep(const char *name,
                             MPI_Datarep_conversion_function *write_fn,
                             MPI_Datarep_extent_function *extent_fn, void *state)
 {
-    return MPI_ERR_UNSUPPORTED_OPERATION;
+    return datarep_register(name, read_fn, write_fn, extent_fn, state);
 }
 
 __attribute__((
@@ -112,7 +115,7 @@ __attribute__((
                     .mca_open_component = open_component,
                     .mca_close_component = close_component,
                 },
-            .io_data = {MCA_BASE_METADATA_PARAM_CHECKPOINT},
+            .io_data = {.param_field = MCA_BASE_METADATA_PARAM_CHECKPOINT},
             .io_init_query = init_query,
             .io_file_query = file_query,
             .io_file_unquery = file_unquery,

@@ -33,6 +33,7 @@
     X(MPI_ERR_BAD_FILE, ENAMETOOLONG, ENOTDIR, EISDIR, ELOOP)                  \
     X(MPI_ERR_NO_MEM, ENOMEM)                                                  \
     X(MPI_ERR_UNSUPPORTED_OPERATION, ENOTSUP, ENOSYS)                          \
+    X(MPI_ERR_CONVERSION, FACE_CONVERSION)                                     \
     X(MPI_ERR_UNSUPPORTED_DATAREP, FACE_DATAREP)                               \
     X(MPI_ERR_AMODE, FACE_AMODE)                                               \
     X(MPI_ERR_NOT_SAME, ENOTUNIQ)                                              \

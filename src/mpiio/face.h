@@ -34,6 +34,16 @@ enum {
     FACE_TYPE,
     FACE_READ_ONLY,
     FACE_ARG,
+    FACE_CONVERSION,
+};
+
+/* What collectives did so far: read by tools through MPI_T (pvars.c). */
+struct face_pvars {
+    unsigned long long collectives;
+    unsigned long long bytes_storage;
+    unsigned long long bytes_delivered;
+    unsigned long long messages;
+    unsigned long long takeovers;
 };
 
 /* Open MPI's component, and what lives as long as the process. */
@@ -46,6 +56,7 @@ struct face_component {
     struct hint_warned warned;
     int flat_keyval;              /* of datatypes: their struct flat */
     opal_mutex_t pending_lock;    /* guards the next two */
+    struct face_pvars pvars;      /* atomic */
     struct face_pending *pending; /* nonblocking calls under way */
     bool is_walking;              /* Open MPI walks them */
 };
@@ -53,9 +64,39 @@ struct face_component {
 extern struct face_component mca_io_capstan_component;
 extern const compat_module face_module;
 
+/* Where an access begins. */
+enum face_where {
+    FACE_AT,
+    FACE_POINTER,
+    FACE_SHARED,  /* the shared pointer, alone */
+    FACE_ORDERED, /* the shared pointer, all ranks in their order */
+};
+
+/* One read or write as MPI states it. */
+struct face_rw {
+    enum coll_verb verb;
+    enum face_where where;
+    MPI_Offset offset; /* FACE_AT: etypes of the view; else 0 */
+    void *buf;         /* only read from when writing */
+    compat_count count;
+    ompi_datatype_t *type;
+};
+
+struct face_rep; /* datarep.h */
+
+/* Memory in the file's form; NULL when the representation is native. */
+struct face_stage {
+    uint8_t *memory;
+    uint64_t bytes;
+    const struct face_rep *rep;
+    struct face_rw rw; /* its type is retained */
+};
+
 /* A split collective that was begun: its end finds the result here. */
 struct face_split {
     bool is_active;
+    enum coll_verb verb;
+    enum face_where where;
     const void *buf;
     int code;
     MPI_Status status;
@@ -69,6 +110,9 @@ struct face_file {
     MPI_Offset disp;       /* the view as the user gave it */
     MPI_Datatype etype;    /* retained */
     MPI_Datatype filetype; /* retained */
+    const struct face_rep *rep; /* of the view; NULL: native */
+    char datarep[MPI_MAX_DATAREP_STRING];
+    struct face_stage stage;    /* of the current call */
     struct face_split split;
     unsigned npending; /* nonblocking calls under way; atomic */
 };
@@ -113,6 +157,12 @@ void face_info_subscribe(ompi_file_t *fh);
 /** Put what is in force where MPI_File_get_info() finds it. */
 void face_info_refresh(ompi_file_t *fh);
 
+/* pvars.c */
+void face_pvars_register(void);
+
+/** Add what the last collective of a file did. */
+void face_pvars_count(const struct adio_file *adio);
+
 /* file_open.c, delete.c */
 int face_open(ompi_communicator_t *comm, const char *path, int amode,
               opal_info_t *info, ompi_file_t *fh);
@@ -151,18 +201,6 @@ int face_get_atomicity(ompi_file_t *fh, int *is_atomic_out);
 
 /* file_rw.c */
 
-enum face_where { FACE_AT, FACE_POINTER };
-
-/* One read or write as MPI states it. */
-struct face_rw {
-    enum coll_verb verb;
-    enum face_where where;
-    MPI_Offset offset; /* FACE_AT: etypes of the view */
-    void *buf;         /* only read from when writing */
-    compat_count count;
-    ompi_datatype_t *type;
-};
-
 /** By this rank alone. status may be MPI_STATUS_IGNORE. */
 int face_rw_alone(ompi_file_t *fh, const struct face_rw *rw,
                   MPI_Status *status);
@@ -172,14 +210,53 @@ int face_rw_all(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status);
 
 /** By all ranks together, in two calls. */
 int face_rw_begin(ompi_file_t *fh, const struct face_rw *rw);
-int face_rw_end(ompi_file_t *fh, const void *buf, MPI_Status *status);
+int face_rw_end(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status);
 
 /** The steps around a transfer: runs of a call, and what it leaves behind.
  *  Under the file's lock. */
 int face_rw_prepare(struct face_file *face, const struct face_rw *rw,
-                    struct run_list *list, struct adio_error *error);
+                    struct run_list *list, struct face_stage *stage,
+                    struct adio_error *error);
+void face_rw_move(struct adio_file *adio, enum coll_verb verb,
+                  const struct run_list *list, uint64_t *bytes_out,
+                  struct adio_error *error);
 void face_rw_moved(struct face_file *face, const struct face_rw *rw,
                    const struct run_list *list, int code);
+
+/* file_stage.c */
+
+/** Bytes of an access in the file. */
+int face_rw_bytes(const struct face_file *face, const struct face_rw *rw,
+                  uint64_t *bytes_out, struct adio_error *error);
+
+/** Make the stage of an access, and fill it for a write. */
+int face_stage_fill(const struct face_file *face, const struct face_rw *rw,
+                    uint64_t bytes, struct face_stage *stage,
+                    struct adio_error *error);
+
+/** The transfer is over: deliver a read, free the stage, and turn the bytes
+ *  that were moved into those of memory. Does nothing without a stage. */
+void face_stage_end(const struct face_file *face, struct face_stage *stage,
+                    uint64_t *bytes_inout, struct adio_error *error);
+
+/* file_shared.c */
+
+/** Take this rank's part of the file at the shared pointer: where the access
+ *  begins, in etypes. FACE_ORDERED: collective, also for a rank whose error is
+ *  set, which takes nothing. */
+void face_pointer_take(struct face_file *face, enum face_where where,
+                       uint64_t bytes, int64_t *at_out,
+                       struct adio_error *error);
+int face_seek_shared(ompi_file_t *fh, MPI_Offset offset, int whence);
+int face_get_position_shared(ompi_file_t *fh, MPI_Offset *offset_out);
+
+/** The end of the file in etypes of the view. */
+int face_find_end(struct adio_file *adio, MPI_Offset *end_out,
+                  struct adio_error *error);
+
+/** Refuse what MPI_MODE_SEQUENTIAL forbids. @return error->code. */
+int face_check_sequential(const struct adio_file *adio, const char *what,
+                          struct adio_error *error);
 
 /** Take part in a collective that this rank has no memory for. */
 int face_rw_all_fail(ompi_file_t *fh, const struct face_rw *rw);

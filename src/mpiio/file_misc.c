@@ -5,11 +5,21 @@
  * Sizes are set by rank 0 after the ranks have agreed that all of them ask for
  * the same. Pointers are in etypes of the view.
  *
- * Possible failure modes are: sizes that differ by rank (MPI_ERR_NOT_SAME); a
+ * Possible failure modes are: sizes or flags that differ by rank (MPI_ERR_NOT_SAME); a
  * file opened for reading (MPI_ERR_READ_ONLY); an offset below zero
- * (MPI_ERR_ARG); atomic mode (MPI_ERR_UNSUPPORTED_OPERATION).
+ * (MPI_ERR_ARG); what MPI_MODE_SEQUENTIAL forbids, and atomic mode over a
+ * driver without locks (MPI_ERR_UNSUPPORTED_OPERATION).
  */
 #include "face.h"
+
+int face_check_sequential(const struct adio_file *adio, const char *what,
+                          struct adio_error *error)
+{
+    if ((adio->amode & MPI_MODE_SEQUENTIAL) != 0)
+        adio_error_set(error, -ENOTSUP, "%s: %s: opened SEQUENTIAL",
+                       adio->display, what);
+    return error->code;
+}
 
 /* Do all ranks say the same, allowed thing? The error is agreed on. */
 static int agree_on_size(struct adio_file *adio, const char *what,
@@ -25,6 +35,8 @@ static int agree_on_size(struct adio_file *adio, const char *what,
     else if (size < 0)
         face_refuse(error, -FACE_ARG, "%s: %s %lld", adio->display, what,
                     (long long)size);
+    else if (face_check_sequential(adio, what, error) != 0)
+        return error->code;
     else if ((adio->amode & MPI_MODE_RDONLY) != 0)
         face_refuse(error, -FACE_READ_ONLY, "%s: %s: opened RDONLY",
                     adio->display, what);
@@ -105,8 +117,8 @@ int face_get_amode(ompi_file_t *fh, int *amode_out)
 }
 
 /* The end of the file in etypes of the view, the last one counted whole. */
-static int find_end(struct adio_file *adio, MPI_Offset *end_out,
-                    struct adio_error *error)
+int face_find_end(struct adio_file *adio, MPI_Offset *end_out,
+                  struct adio_error *error)
 {
     uint64_t etype = adio->view->etype_size;
     uint64_t size;
@@ -126,7 +138,7 @@ static void seek(struct adio_file *adio, MPI_Offset offset, int whence,
 
     if (whence == MPI_SEEK_CUR)
         from = (MPI_Offset)adio->position;
-    else if (whence == MPI_SEEK_END && find_end(adio, &from, error) != 0)
+    else if (whence == MPI_SEEK_END && face_find_end(adio, &from, error) != 0)
         return;
     if (__builtin_add_overflow(from, offset, &to) || to < 0)
         face_refuse(error, -FACE_ARG, "%s: seek to before the start",
@@ -141,15 +153,20 @@ int face_seek(ompi_file_t *fh, MPI_Offset offset, int whence)
     struct adio_error error = {0};
 
     OPAL_THREAD_LOCK(&face->lock);
-    seek(face->adio, offset, whence, &error);
+    if (face_check_sequential(face->adio, "seek", &error) == 0)
+        seek(face->adio, offset, whence, &error);
     OPAL_THREAD_UNLOCK(&face->lock);
     return face_code(&error);
 }
 
 int face_get_position(ompi_file_t *fh, MPI_Offset *offset_out)
 {
-    *offset_out = (MPI_Offset)face_of(fh)->adio->position;
-    return MPI_SUCCESS;
+    struct adio_file *adio = face_of(fh)->adio;
+    struct adio_error error = {0};
+
+    if (face_check_sequential(adio, "get position", &error) == 0)
+        *offset_out = (MPI_Offset)adio->position;
+    return face_code(&error);
 }
 
 int face_get_byte_offset(ompi_file_t *fh, MPI_Offset offset,
@@ -158,6 +175,8 @@ int face_get_byte_offset(ompi_file_t *fh, MPI_Offset offset,
     struct adio_file *adio = face_of(fh)->adio;
     struct adio_error error = {0};
 
+    if (face_check_sequential(adio, "get byte offset", &error) != 0)
+        return face_code(&error);
     if (offset < 0)
         face_refuse(&error, -FACE_ARG, "%s: byte offset of %lld", adio->display,
                     (long long)offset);
@@ -167,13 +186,32 @@ int face_get_byte_offset(ompi_file_t *fh, MPI_Offset offset,
     return face_code(&error);
 }
 
+static void set_atomicity(struct adio_file *adio, bool is_atomic,
+                          struct adio_error *error)
+{
+    int mine[2] = {is_atomic, -is_atomic};
+    int most[2];
+
+    PMPI_Allreduce(mine, most, 2, MPI_INT, MPI_MAX, adio->comm);
+    if (most[0] != -most[1])
+        adio_error_set(error, -ENOTUNIQ, "%s: set atomicity: differs by rank",
+                       adio->display);
+    else if (is_atomic && (adio->driver->features & ADIO_FEATURE_LOCKS) == 0)
+        adio_error_set(error, -ENOTSUP, "%s: atomic mode (%s)", adio->display,
+                       adio->driver->name);
+    else
+        adio->is_atomic = is_atomic;
+}
+
 int face_set_atomicity(ompi_file_t *fh, int is_atomic)
 {
+    struct face_file *face = face_of(fh);
     struct adio_error error = {0};
 
-    if (is_atomic)
-        adio_error_set(&error, -ENOTSUP, "%s: atomic mode",
-                       face_of(fh)->adio->display);
+    face_drain(face);
+    OPAL_THREAD_LOCK(&face->lock);
+    set_atomicity(face->adio, is_atomic != 0, &error);
+    OPAL_THREAD_UNLOCK(&face->lock);
     return face_code(&error);
 }
 

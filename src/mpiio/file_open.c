@@ -7,8 +7,8 @@
  * starts with the default view.
  *
  * Possible failure modes are:
- * - a bad access mode, or one that we do not serve: agreed on before anything
- *   is opened, so every rank returns it;
+ * - a bad access mode: agreed on before anything is opened, so every rank
+ *   returns it;
  * - open fails on some rank: adio_open() makes it everybody's;
  * - close fails: Open MPI cannot return that (MPI_File_close always succeeds),
  *   so it is logged by rank 0;
@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define MODES (MPI_MODE_RDONLY | MPI_MODE_WRONLY | MPI_MODE_RDWR)
@@ -41,8 +42,6 @@ static void check_amode(const char *path, int amode, struct adio_error *error)
     else if (mode == MPI_MODE_RDWR && (amode & MPI_MODE_SEQUENTIAL) != 0)
         face_refuse(error, -FACE_AMODE,
                     "%s: open: RDWR does not go with SEQUENTIAL", path);
-    else if ((amode & MPI_MODE_SEQUENTIAL) != 0)
-        adio_error_set(error, -ENOTSUP, "%s: open: SEQUENTIAL", path);
 }
 
 /* Only rank 0's count, so the others do not even look. */
@@ -62,16 +61,6 @@ static void gather_hints(ompi_communicator_t *comm, opal_info_t *info,
     face_take_info(hints, info);
 }
 
-/* With MPI_MODE_APPEND the pointer starts at the end of the file. */
-static void go_to_end(struct adio_file *adio, struct adio_error *error)
-{
-    uint64_t size = 0;
-
-    if ((adio->amode & MPI_MODE_APPEND) != 0 &&
-        adio->driver->get_size(adio, &size, error) == 0)
-        adio->position = size;
-}
-
 static struct face_file *face_new(struct adio_error *error, const char *path)
 {
     struct face_file *face = mem_calloc(1, sizeof(*face));
@@ -83,6 +72,7 @@ static struct face_file *face_new(struct adio_error *error, const char *path)
         OBJ_CONSTRUCT(&face->lock, opal_mutex_t);
         face->etype = MPI_BYTE;
         face->filetype = MPI_BYTE;
+        snprintf(face->datarep, sizeof(face->datarep), "native");
         return face;
     }
     free(face);
@@ -122,7 +112,6 @@ int face_open(ompi_communicator_t *comm, const char *path, int amode,
         return face_code(&error);
     }
     fh->f_io_selected_data = (struct mca_io_base_file_t *)face;
-    go_to_end(face->adio, &error);
     face_info_subscribe(fh);
     face_info_refresh(fh);
     return OMPI_SUCCESS;

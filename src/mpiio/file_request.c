@@ -12,6 +12,11 @@
  * pending (face_drain), because another rank may sit in MPI_Wait for what only
  * this rank's steps can bring.
  *
+ * In atomic mode the whole access is made at once, alone, by the call that
+ * starts it: a lock must not be held while the program is elsewhere, and locks
+ * are given back without the other ranks' help, so nobody waits in a circle.
+ * A rank of a collective then returns its own error, not everybody's.
+ *
  * Locks: the walk holds pending_lock and each file's lock, and takes neither by
  * force: it may itself be called from inside of a step. A file's lock is never
  * held by who waits for pending_lock.
@@ -34,6 +39,7 @@ struct face_pending {
     ompi_file_t *fh;
     enum coll_verb verb;
     struct run_list list;
+    struct face_stage stage;
     struct coll_op *op; /* one of these two while it runs */
     struct adio_io *io;
     struct adio_error error;
@@ -67,6 +73,7 @@ static bool step(struct face_pending *pending)
         if (!coll_step(pending->op))
             return false;
         coll_finish(&pending->op, &pending->bytes, &pending->error);
+        face_pvars_count(adio);
         face_info_refresh(pending->fh);
     } else if (pending->io != NULL) {
         rc = adio->driver->test(adio, &pending->io, &is_over, &pending->bytes,
@@ -82,6 +89,7 @@ static void complete(struct face_pending *pending)
     struct face_file *face = face_of(pending->fh);
     ompi_request_t *request = pending->request;
 
+    face_stage_end(face, &pending->stage, &pending->bytes, &pending->error);
     PMPI_Status_set_elements_x(&request->req_status, MPI_BYTE,
                                (MPI_Count)pending->bytes);
     request->req_status.MPI_ERROR = face_code(&pending->error);
@@ -210,6 +218,11 @@ static void start_alone(struct face_pending *pending, struct adio_file *adio)
 
     if (pending->error.code != 0 || list->nruns == 0)
         return;
+    if (adio->is_atomic) {
+        face_rw_move(adio, pending->verb, list, &pending->bytes,
+                     &pending->error);
+        return;
+    }
     if (pending->verb == COLL_READ)
         rc = adio->driver->ireadlist(adio, list->runs, list->nruns,
                                      &pending->io, &pending->error);
@@ -225,6 +238,10 @@ static void start_all(struct face_pending *pending, struct adio_file *adio)
 {
     struct adio_error local = pending->error;
 
+    if (adio->is_atomic) {
+        start_alone(pending, adio);
+        return;
+    }
     pending->error.code = 0;
     coll_start(adio, pending->verb, pending->list.runs, pending->list.nruns,
                local.code != 0 ? &local : NULL, &pending->op);
@@ -239,7 +256,8 @@ static int start(ompi_file_t *fh, const struct face_rw *rw, start_fn *how,
 
     *request_out = pending->request;
     OPAL_THREAD_LOCK(&face->lock);
-    face_rw_prepare(face, rw, &pending->list, &pending->error);
+    face_rw_prepare(face, rw, &pending->list, &pending->stage,
+                    &pending->error);
     how(pending, face->adio);
     face_rw_moved(face, rw, &pending->list, pending->error.code);
     __atomic_add_fetch(&face->npending, 1, __ATOMIC_ACQ_REL);

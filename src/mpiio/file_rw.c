@@ -8,8 +8,9 @@
  * move, so that no other rank waits for it.
  *
  * The individual pointer moves by what was asked for, as the standard has it
- * (MPI-3.1, 13.4.1), and stays where it was when the call fails. The status
- * counts the bytes that were really moved.
+ * (MPI-3.1, 13.4.1), and stays where it was when the call fails; so does the
+ * shared one, but for a transfer that fails (file_shared.c). The status counts
+ * the bytes that were really moved.
  *
  * Possible failure modes are: a read of a file opened WRONLY (MPI_ERR_ACCESS),
  * a write to one opened RDONLY (MPI_ERR_READ_ONLY), an offset below zero
@@ -17,6 +18,8 @@
  * the driver or the engine say.
  */
 #include "face.h"
+
+#include "adio/common/atomic.h"
 
 #include <stdlib.h>
 
@@ -27,29 +30,43 @@ static const char *verb_name(enum coll_verb verb)
     return verb == COLL_READ ? "read" : "write";
 }
 
-static int check(const struct adio_file *adio, const struct face_rw *rw,
-                 struct adio_error *error)
+static int check(const struct face_file *face, const struct face_rw *rw,
+                 uint64_t *bytes_out, struct adio_error *error)
 {
+    const struct adio_file *adio = face->adio;
+
     if (rw->verb == COLL_READ && (adio->amode & MPI_MODE_WRONLY) != 0)
         adio_error_set(error, -EACCES, "%s: read: opened WRONLY",
                        adio->display);
     else if (rw->verb == COLL_WRITE && (adio->amode & MPI_MODE_RDONLY) != 0)
         face_refuse(error, -FACE_READ_ONLY, "%s: write: opened RDONLY",
                     adio->display);
+    else if (rw->where <= FACE_POINTER &&
+             face_check_sequential(adio, verb_name(rw->verb), error) != 0)
+        return error->code;
     else if (rw->where == FACE_AT && rw->offset < 0)
         face_refuse(error, -FACE_ARG, "%s: %s at offset %lld", adio->display,
                     verb_name(rw->verb), (long long)rw->offset);
-    else if (rw->type->super.size * (uint64_t)rw->count %
-                 adio->view->etype_size !=
-             0)
+    else if (face_rw_bytes(face, rw, bytes_out, error) != 0)
+        return error->code;
+    else if (*bytes_out % adio->view->etype_size != 0)
         face_refuse(error, -FACE_TYPE, "%s: %s of a part of an etype",
                     adio->display, verb_name(rw->verb));
     return error->code;
 }
 
-static uint64_t start_of(const struct adio_file *adio, const struct face_rw *rw)
+/* Where the access begins, in etypes. */
+static int64_t find_start(struct face_file *face, const struct face_rw *rw,
+                          uint64_t bytes, struct adio_error *error)
 {
-    return rw->where == FACE_AT ? (uint64_t)rw->offset : adio->position;
+    int64_t at = rw->offset;
+
+    if (rw->where == FACE_POINTER)
+        at = (int64_t)face->adio->position;
+    else if (rw->where == FACE_ORDERED ||
+             (rw->where == FACE_SHARED && error->code == 0))
+        face_pointer_take(face, rw->where, bytes, &at, error);
+    return at;
 }
 
 /* Memory without holes is a number of bytes, whatever type it is of. */
@@ -74,25 +91,32 @@ static int make_runs(struct face_file *face, const struct face_rw *rw,
 }
 
 int face_rw_prepare(struct face_file *face, const struct face_rw *rw,
-                    struct run_list *list, struct adio_error *error)
+                    struct run_list *list, struct face_stage *stage,
+                    struct adio_error *error)
 {
     struct adio_file *adio = face->adio;
-    uint64_t at;
+    uint64_t at, bytes = 0;
+    int64_t start;
     int rc;
 
     list->nruns = 0;
     list->bytes = 0;
-    if (check(adio, rw, error) != 0)
+    if (check(face, rw, &bytes, error) == 0 && face->rep != NULL)
+        face_stage_fill(face, rw, bytes, stage, error);
+    start = find_start(face, rw, bytes, error);
+    if (error->code != 0)
         return error->code;
-    if (__builtin_mul_overflow(start_of(adio, rw), adio->view->etype_size, &at))
+    if (__builtin_mul_overflow((uint64_t)start, adio->view->etype_size, &at))
         rc = -EOVERFLOW;
+    else if (stage->memory != NULL)
+        rc = view_runs(adio->view, at, stage->memory, face->byte, bytes, list);
     else
         rc = make_runs(face, rw, at, list);
     if (rc == 0)
         return 0;
     list->nruns = 0;
-    adio_error_set(error, rc, "%s: %s at offset %llu", adio->display,
-                   verb_name(rw->verb), (unsigned long long)start_of(adio, rw));
+    adio_error_set(error, rc, "%s: %s at offset %lld", adio->display,
+                   verb_name(rw->verb), (long long)start);
     return rc;
 }
 
@@ -120,22 +144,47 @@ static void settle(struct face_file *face, const struct face_rw *rw,
         run_list_fini(&face->list);
 }
 
-static void move_alone(struct adio_file *adio, enum coll_verb verb,
-                       const struct run_list *list, uint64_t *bytes_out,
-                       struct adio_error *error)
+void face_rw_move(struct adio_file *adio, enum coll_verb verb,
+                  const struct run_list *list, uint64_t *bytes_out,
+                  struct adio_error *error)
 {
+    const struct adio_driver *driver = adio->driver;
     int rc;
 
     if (list->nruns == 0)
         return;
-    if (verb == COLL_READ)
-        rc = adio->driver->readlist(adio, list->runs, list->nruns, bytes_out,
-                                    error);
+    if (adio->is_atomic)
+        rc = atomic_move(adio, verb == COLL_WRITE, list->runs, list->nruns,
+                         bytes_out, error);
+    else if (verb == COLL_READ)
+        rc = driver->readlist(adio, list->runs, list->nruns, bytes_out, error);
     else
-        rc = adio->driver->writelist(adio, list->runs, list->nruns, bytes_out,
-                                     error);
+        rc = driver->writelist(adio, list->runs, list->nruns, bytes_out,
+                               error);
     if (rc != 0 && error->code == 0)
         adio_error_set(error, rc, "%s: %s", adio->display, verb_name(verb));
+}
+
+/* In atomic mode each rank moves its own, and all agree how it went. */
+static int move_together(struct adio_file *adio, enum coll_verb verb,
+                         const struct run_list *list,
+                         const struct adio_error *local, uint64_t *bytes_out,
+                         struct adio_error *error)
+{
+    int rc;
+
+    if (!adio->is_atomic) {
+        rc = coll_run(adio, verb, list->runs, list->nruns,
+                      local->code != 0 ? local : NULL, bytes_out, error);
+        if (rc != 0 && error->code == 0)
+            adio_error_set(error, rc, "%s: collective %s", adio->display,
+                           verb_name(verb));
+        return rc;
+    }
+    *error = *local;
+    if (local->code == 0)
+        face_rw_move(adio, verb, list, bytes_out, error);
+    return adio_agree(adio->comm, error);
 }
 
 int face_rw_alone(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
@@ -145,8 +194,9 @@ int face_rw_alone(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
     uint64_t bytes = 0;
 
     OPAL_THREAD_LOCK(&face->lock);
-    if (face_rw_prepare(face, rw, &face->list, &error) == 0)
-        move_alone(face->adio, rw->verb, &face->list, &bytes, &error);
+    if (face_rw_prepare(face, rw, &face->list, &face->stage, &error) == 0)
+        face_rw_move(face->adio, rw->verb, &face->list, &bytes, &error);
+    face_stage_end(face, &face->stage, &bytes, &error);
     settle(face, rw, bytes, error.code, status);
     OPAL_THREAD_UNLOCK(&face->lock);
     return face_code(&error);
@@ -160,13 +210,12 @@ static int rw_all(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
     uint64_t bytes = 0;
     int rc;
 
-    face_rw_prepare(face, rw, &face->list, &local);
-    rc = coll_run(face->adio, rw->verb, face->list.runs, face->list.nruns,
-                  local.code != 0 ? &local : NULL, &bytes, &error);
-    if (rc != 0 && error.code == 0)
-        adio_error_set(&error, rc, "%s: collective %s", face->adio->display,
-                       verb_name(rw->verb));
+    face_rw_prepare(face, rw, &face->list, &face->stage, &local);
+    rc = move_together(face->adio, rw->verb, &face->list, &local, &bytes,
+                       &error);
+    face_stage_end(face, &face->stage, &bytes, &error);
     settle(face, rw, bytes, rc, status);
+    face_pvars_count(face->adio);
     face_info_refresh(fh);
     return face_code(&error);
 }
@@ -187,13 +236,14 @@ int face_rw_all_fail(ompi_file_t *fh, const struct face_rw *rw)
 {
     struct face_file *face = face_of(fh);
     struct adio_error local = {0}, error = {0};
+    const struct run_list nothing = {0};
     uint64_t bytes;
 
     adio_error_set(&local, -ENOMEM, "%s: %s", face->adio->display,
                    verb_name(rw->verb));
     face_drain(face);
     OPAL_THREAD_LOCK(&face->lock);
-    coll_run(face->adio, rw->verb, NULL, 0, &local, &bytes, &error);
+    move_together(face->adio, rw->verb, &nothing, &local, &bytes, &error);
     OPAL_THREAD_UNLOCK(&face->lock);
     return face_code(&error);
 }
@@ -211,6 +261,8 @@ int face_rw_begin(ompi_file_t *fh, const struct face_rw *rw)
                     face->adio->display);
     } else {
         face->split.code = rw_all(fh, rw, &face->split.status);
+        face->split.verb = rw->verb;
+        face->split.where = rw->where;
         face->split.buf = rw->buf;
         face->split.is_active = true;
     }
@@ -218,16 +270,24 @@ int face_rw_begin(ompi_file_t *fh, const struct face_rw *rw)
     return face_code(&error);
 }
 
-int face_rw_end(ompi_file_t *fh, const void *buf, MPI_Status *status)
+/* Is it the end of what was begun? */
+static bool is_split_of(const struct face_split *split,
+                        const struct face_rw *rw)
+{
+    return split->is_active && split->verb == rw->verb &&
+           split->where == rw->where && split->buf == rw->buf;
+}
+
+int face_rw_end(ompi_file_t *fh, const struct face_rw *rw, MPI_Status *status)
 {
     struct face_file *face = face_of(fh);
     struct adio_error error = {0};
     int code = MPI_SUCCESS;
 
     OPAL_THREAD_LOCK(&face->lock);
-    if (!face->split.is_active || face->split.buf != buf) {
+    if (!is_split_of(&face->split, rw)) {
         face_refuse(&error, -FACE_ARG,
-                    "%s: no split collective with this buffer is active",
+                    "%s: no such split collective with this buffer is active",
                     face->adio->display);
     } else {
         face->split.is_active = false;

@@ -9,13 +9,16 @@
  * The types are retained, as the program may free its own handles at once.
  *
  * Possible failure modes are: a displacement or filetype that the standard does
- * not allow (MPI_ERR_ARG, MPI_ERR_TYPE); a representation other than "native"
- * (MPI_ERR_UNSUPPORTED_DATAREP); no memory.
+ * not allow (MPI_ERR_ARG, MPI_ERR_TYPE); a representation that nobody knows
+ * (MPI_ERR_UNSUPPORTED_DATAREP), or that has no form for a type
+ * (MPI_ERR_CONVERSION); no memory.
  */
-#include "face.h"
+#include "datarep.h"
 
+#include "adio/common/pointer.h"
+
+#include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 static void type_drop(MPI_Datatype *type)
 {
@@ -37,28 +40,54 @@ void face_view_fini(struct face_file *face)
     type_drop(&face->filetype);
 }
 
-static int make_view(struct face_file *face, MPI_Offset disp,
-                     ompi_datatype_t *etype, ompi_datatype_t *filetype,
-                     const char *datarep, struct adio_view **view_out,
+/* The view's types as they lie in the file; the native ones are themselves. */
+struct forms {
+    MPI_Datatype etype, filetype;
+    bool is_made; /* and to be freed */
+};
+
+static void forms_drop(struct forms *forms)
+{
+    if (!forms->is_made)
+        return;
+    PMPI_Type_free(&forms->etype);
+    PMPI_Type_free(&forms->filetype);
+}
+
+static int forms_make(const struct face_rep *rep, MPI_Datatype etype,
+                      MPI_Datatype filetype, struct forms *forms)
+{
+    int rc;
+
+    *forms = (struct forms){etype, filetype, false};
+    if (rep == NULL)
+        return 0;
+    rc = datarep_file_type(rep, etype, &forms->etype);
+    if (rc != 0)
+        return rc;
+    rc = datarep_file_type(rep, filetype, &forms->filetype);
+    if (rc != 0)
+        PMPI_Type_free(&forms->etype);
+    forms->is_made = rc == 0;
+    return rc;
+}
+
+static int make_view(const char *path, MPI_Offset disp,
+                     const struct forms *forms, struct adio_view **view_out,
                      struct adio_error *error)
 {
-    const char *path = face->adio->display;
     struct flat *flat;
     int rc;
 
-    if (strcasecmp(datarep, "native") != 0) {
-        face_refuse(error, -FACE_DATAREP, "%s: set view: \"%s\"", path,
-                    datarep);
-        return error->code;
-    }
     if (disp < 0) {
         face_refuse(error, -FACE_ARG, "%s: set view: displacement %lld", path,
                     (long long)disp);
         return error->code;
     }
-    rc = face_flatten(filetype, &flat);
+    rc = face_flatten(forms->filetype, &flat);
     if (rc == 0) {
-        rc = view_create((uint64_t)disp, etype->super.size, flat, view_out);
+        rc = view_create((uint64_t)disp, forms->etype->super.size, flat,
+                         view_out);
         flat_put(&flat);
     }
     if (rc == -EINVAL)
@@ -71,20 +100,64 @@ static int make_view(struct face_file *face, MPI_Offset disp,
     return rc;
 }
 
+static void make_in_rep(struct face_file *face, MPI_Offset disp,
+                        MPI_Datatype etype, MPI_Datatype filetype,
+                        const char *datarep, const struct face_rep **rep_out,
+                        struct adio_view **view_out, struct adio_error *error)
+{
+    const char *path = face->adio->display;
+    struct forms forms;
+    int rc = datarep_find(datarep, rep_out);
+
+    if (rc == 0)
+        rc = forms_make(*rep_out, etype, filetype, &forms);
+    if (rc != 0) {
+        face_refuse(error, rc, "%s: set view: \"%s\"", path, datarep);
+        return;
+    }
+    make_view(path, disp, &forms, view_out, error);
+    forms_drop(&forms);
+}
+
+/* MPI_DISPLACEMENT_CURRENT is where the shared pointer is, and the only one
+ * that MPI_MODE_SEQUENTIAL allows (MPI-3.1, 13.3). All ranks look before any
+ * can go on. */
+static void find_displacement(struct adio_file *adio, MPI_Offset *disp_inout,
+                              struct adio_error *error)
+{
+    bool is_sequential = (adio->amode & MPI_MODE_SEQUENTIAL) != 0;
+    bool is_current = *disp_inout == MPI_DISPLACEMENT_CURRENT;
+    int64_t at;
+
+    if (is_current != is_sequential)
+        face_refuse(error, -FACE_ARG,
+                    "%s: set view: MPI_DISPLACEMENT_CURRENT and "
+                    "MPI_MODE_SEQUENTIAL go together",
+                    adio->display);
+    else if (is_current && pointer_step(adio, false, 0, &at, error) == 0)
+        *disp_inout = (MPI_Offset)view_file_offset(
+            adio->view, (uint64_t)at * adio->view->etype_size);
+}
+
 static int set_view(struct face_file *face, MPI_Offset disp,
                     ompi_datatype_t *etype, ompi_datatype_t *filetype,
                     const char *datarep, struct adio_error *error)
 {
+    const struct face_rep *rep = NULL;
     struct adio_view *view = NULL;
 
-    make_view(face, disp, etype, filetype, datarep, &view, error);
+    find_displacement(face->adio, &disp, error);
+    if (error->code == 0)
+        make_in_rep(face, disp, etype, filetype, datarep, &rep, &view, error);
     if (adio_agree(face->adio->comm, error) != 0) {
         view_destroy(&view);
         return error->code;
     }
     view_destroy(&face->adio->view);
     face->adio->view = view;
-    face->adio->position = 0;
+    face->rep = rep;
+    snprintf(face->datarep, sizeof(face->datarep), "%s", datarep);
+    pointer_renew(face->adio);
     face->disp = disp;
     type_drop(&face->etype);
     type_keep(&face->etype, etype);
@@ -129,7 +202,7 @@ int face_get_view(ompi_file_t *fh, MPI_Offset *disp_out,
     *disp_out = face->disp;
     *etype_out = type_handle(face->etype);
     *filetype_out = type_handle(face->filetype);
-    memcpy(datarep_out, "native", sizeof("native"));
+    memcpy(datarep_out, face->datarep, strlen(face->datarep) + 1);
     OPAL_THREAD_UNLOCK(&face->lock);
     return MPI_SUCCESS;
 }
@@ -137,7 +210,21 @@ int face_get_view(ompi_file_t *fh, MPI_Offset *disp_out,
 int face_get_type_extent(ompi_file_t *fh, ompi_datatype_t *type,
                          MPI_Aint *extent_out)
 {
+    const struct face_file *face = face_of(fh);
+    struct adio_error error = {0};
+    MPI_Datatype form;
     MPI_Aint lb;
+    int rc;
 
-    return PMPI_Type_get_extent(type, &lb, extent_out);
+    if (face->rep == NULL)
+        return PMPI_Type_get_extent(type, &lb, extent_out);
+    rc = datarep_file_type(face->rep, type, &form);
+    if (rc != 0) {
+        face_refuse(&error, rc, "%s: extent in \"%s\"",
+                    face->adio->display, face->rep->name);
+        return face_code(&error);
+    }
+    PMPI_Type_get_extent(form, &lb, extent_out);
+    PMPI_Type_free(&form);
+    return MPI_SUCCESS;
 }

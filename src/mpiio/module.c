@@ -4,8 +4,7 @@
  *
  * The reads and writes differ by four things: verb, place, who takes part, and
  * how the call returns. So their slots are made by macros from the list below
- * the signatures. What is not served yet returns MPI_ERR_UNSUPPORTED_OPERATION
- * at once, through slots made the same way; no slot is NULL.
+ * the signatures. No slot is NULL.
  */
 #include "face.h"
 
@@ -16,6 +15,10 @@
                        .buf = (void *)buf,                                     \
                        .count = count,                                         \
                        .type = type})
+
+#define RW_END(verb_, where_)                                                  \
+    (&(struct face_rw){                                                        \
+        .verb = (verb_), .where = (where_), .buf = (void *)buf})
 
 /* The signatures: with or without an offset, blocking, split, nonblocking. */
 #define AT_SLOT(name, CONST, body)                                             \
@@ -63,15 +66,6 @@
         return body;                                                           \
     }
 
-static int unsupported(ompi_file_t *fh, const char *what)
-{
-    struct adio_error error;
-
-    adio_error_set(&error, -ENOTSUP, "%s: %s", face_of(fh)->adio->display,
-                   what);
-    return face_code(&error);
-}
-
 /* All the slots of one verb. CONST is const for writes, empty for reads. */
 #define VERB_SLOTS(v, CONST, verb)                                             \
     AT_SLOT(v##_at, CONST,                                                     \
@@ -82,10 +76,12 @@ static int unsupported(ompi_file_t *fh, const char *what)
     SLOT(v##_all, CONST, face_rw_all(fh, RW(verb, FACE_POINTER, 0), status))   \
     AT_BEGIN_SLOT(v##_at_all_begin, CONST,                                     \
                   face_rw_begin(fh, RW(verb, FACE_AT, offset)))                \
-    END_SLOT(v##_at_all_end, CONST, face_rw_end(fh, buf, status))              \
+    END_SLOT(v##_at_all_end, CONST,                                            \
+             face_rw_end(fh, RW_END(verb, FACE_AT), status))                   \
     BEGIN_SLOT(v##_all_begin, CONST,                                           \
                face_rw_begin(fh, RW(verb, FACE_POINTER, 0)))                   \
-    END_SLOT(v##_all_end, CONST, face_rw_end(fh, buf, status))                 \
+    END_SLOT(v##_all_end, CONST,                                               \
+             face_rw_end(fh, RW_END(verb, FACE_POINTER), status))              \
     AT_REQUEST_SLOT(i##v##_at, CONST,                                          \
                     face_rw_request(fh, RW(verb, FACE_AT, offset), request))   \
     REQUEST_SLOT(i##v, CONST,                                                  \
@@ -95,24 +91,19 @@ static int unsupported(ompi_file_t *fh, const char *what)
         face_rw_all_request(fh, RW(verb, FACE_AT, offset), request))           \
     REQUEST_SLOT(i##v##_all, CONST,                                            \
                  face_rw_all_request(fh, RW(verb, FACE_POINTER, 0), request))  \
-    SLOT(v##_shared, CONST, unsupported(fh, #v "_shared"))                     \
-    REQUEST_SLOT(i##v##_shared, CONST, unsupported(fh, "i" #v "_shared"))      \
-    SLOT(v##_ordered, CONST, unsupported(fh, #v "_ordered"))                   \
-    BEGIN_SLOT(v##_ordered_begin, CONST, unsupported(fh, #v "_ordered"))       \
-    END_SLOT(v##_ordered_end, CONST, unsupported(fh, #v "_ordered"))
+    SLOT(v##_shared, CONST,                                                    \
+         face_rw_alone(fh, RW(verb, FACE_SHARED, 0), status))                  \
+    REQUEST_SLOT(i##v##_shared, CONST,                                         \
+                 face_rw_request(fh, RW(verb, FACE_SHARED, 0), request))       \
+    SLOT(v##_ordered, CONST,                                                   \
+         face_rw_all(fh, RW(verb, FACE_ORDERED, 0), status))                   \
+    BEGIN_SLOT(v##_ordered_begin, CONST,                                       \
+               face_rw_begin(fh, RW(verb, FACE_ORDERED, 0)))                   \
+    END_SLOT(v##_ordered_end, CONST,                                           \
+             face_rw_end(fh, RW_END(verb, FACE_ORDERED), status))
 
 VERB_SLOTS(file_read, , COLL_READ)
 VERB_SLOTS(file_write, const, COLL_WRITE)
-
-static int seek_shared(ompi_file_t *fh, MPI_Offset offset, int whence)
-{
-    return unsupported(fh, "seek_shared");
-}
-
-static int get_position_shared(ompi_file_t *fh, MPI_Offset *offset)
-{
-    return unsupported(fh, "get_position_shared");
-}
 
 #define VERB_TABLE(v)                                                          \
     .io_module_file_##v##_at = file_##v##_at,                                  \
@@ -145,8 +136,8 @@ const compat_module face_module = {
     .io_module_file_seek = face_seek,
     .io_module_file_get_position = face_get_position,
     .io_module_file_get_byte_offset = face_get_byte_offset,
-    .io_module_file_seek_shared = seek_shared,
-    .io_module_file_get_position_shared = get_position_shared,
+    .io_module_file_seek_shared = face_seek_shared,
+    .io_module_file_get_position_shared = face_get_position_shared,
     .io_module_file_get_type_extent = face_get_type_extent,
     .io_module_file_set_atomicity = face_set_atomicity,
     .io_module_file_get_atomicity = face_get_atomicity,

@@ -52,15 +52,18 @@ struct net_op {
 };
 
 struct net_config {
-    const char *provider; /* libfabric's name, e.g. "tcp;ofi_rxm", "shm" */
-    const char *node;     /* address to listen on; NULL: any */
-    const char *service;  /* port or name to listen on; NULL or "0": any */
-    size_t message_max;   /* longest message sent or received */
-    unsigned receives;    /* receive buffers kept posted */
+    const char *provider;      /* libfabric's name, e.g. "tcp;ofi_rxm", "shm" */
+    const char *node;          /* address to listen on; NULL: any */
+    const char *const *toward; /* with node NULL: nodes that must reach us */
+    unsigned toward_count;
+    const char *service; /* port or name to listen on; NULL or "0": any */
+    size_t message_max;  /* longest message sent or received */
+    unsigned receives;   /* receive buffers kept posted */
     net_recv_fn *recv;
     void *recv_ctx;
     const struct clock *clock;
-    void *fabric; /* net_sim: the struct net_sim_fabric; else NULL */
+    void *fabric;     /* net_sim: the struct net_sim_fabric; else NULL */
+    bool no_shortcut; /* net_ofi: no RMA past the provider on one machine */
 };
 
 /* What memory is made of; a GPU kind will join. */
@@ -107,9 +110,9 @@ struct net_driver {
     int (*write)(struct net *net, struct net_op *op, uint64_t peer,
                  const void *memory, size_t len, struct net_mr *mr,
                  uint64_t remote_addr, uint64_t key);
-    int (*read)(struct net *net, struct net_op *op, uint64_t peer,
-                void *memory, size_t len, struct net_mr *mr,
-                uint64_t remote_addr, uint64_t key);
+    int (*read)(struct net *net, struct net_op *op, uint64_t peer, void *memory,
+                size_t len, struct net_mr *mr, uint64_t remote_addr,
+                uint64_t key);
     void (*release)(struct net *net, void *buffer);
     int (*poll)(struct net *net);
     int (*wait_fd)(struct net *net);
@@ -214,7 +217,11 @@ static inline int net_send(struct net *net, struct net_op *op, uint64_t peer,
     return net->driver->send(net, op, peer, message, len, mr);
 }
 
-/** RMA write of local memory to a peer's. @return as net_send(). */
+/**
+ * RMA write of local memory to a peer's. done(0) means the memory may be
+ * reused; that the bytes have arrived, a message sent behind them tells, when
+ * caps.send_after_write, else done(0) tells it. @return as net_send().
+ */
 static inline int net_write(struct net *net, struct net_op *op, uint64_t peer,
                             const void *memory, size_t len, struct net_mr *mr,
                             uint64_t remote_addr, uint64_t key)
@@ -248,7 +255,12 @@ static inline int net_wait_fd(struct net *net)
     return net->driver->wait_fd(net);
 }
 
-/** May the thread sleep on net_wait_fd()? @return 0, or -EAGAIN: poll first. */
+/**
+ * May the thread sleep on net_wait_fd()? For 100 ms at a time, no longer:
+ * links that do not come up are given up by net_poll() only.
+ *
+ * @return 0, or -EAGAIN: poll first.
+ */
 static inline int net_may_sleep(struct net *net)
 {
     return net->driver->may_sleep(net);

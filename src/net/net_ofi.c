@@ -20,7 +20,6 @@
 
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #define RECEIVES_MAX 65536
 
@@ -32,24 +31,6 @@ static int say(const char *what, int rc)
         rc = -EADDRINUSE;
     log_error("fabric: %s: %s", what, fi_strerror(-rc));
     return rc;
-}
-
-/* Name the endpoint ourselves where the provider would do it by process id. */
-static int name_shm(struct ofi_net *net, const struct net_config *config)
-{
-    char name[NET_NAME_MAX];
-    int rc;
-
-    rc = ofi_shm_name(config->service, name);
-    if (rc != 0)
-        return say("name of the shared-memory endpoint", rc);
-    rc = ofi_shm_take_over(name);
-    if (rc != 0)
-        return say(name, rc);
-    free(net->info->src_addr);
-    net->info->src_addr = strdup(name);
-    net->info->src_addrlen = strlen(name) + 1;
-    return net->info->src_addr == NULL ? -ENOMEM : 0;
 }
 
 static int open_queue(struct ofi_net *net)
@@ -87,15 +68,56 @@ static int open_endpoint(struct ofi_net *net)
     return rc != 0 ? rc : fi_enable(net->ep);
 }
 
+/* Claim the name first, then open under a provider name of its own. */
+static int open_shm(struct ofi_net *net)
+{
+    char name[NET_NAME_MAX];
+    int rc;
+
+    ofi_shm_provider_name(net, name);
+    free(net->info->src_addr);
+    net->info->src_addr = strdup(name);
+    net->info->src_addrlen = strlen(name) + 1;
+    if (net->info->src_addr == NULL)
+        return -ENOMEM;
+    rc = open_endpoint(net);
+    if (rc == 0)
+        ofi_local_announce(net, name);
+    return rc;
+}
+
+static int claim_shm(struct ofi_net *net, const struct net_config *config)
+{
+    int rc = ofi_shm_name(config->service, net->name);
+
+    net->name_len = strlen(net->name) + 1;
+    return rc == 0 ? ofi_local_create(net) : rc;
+}
+
+static int name_endpoint(struct ofi_net *net, const struct net_config *config)
+{
+    int rc;
+
+    net->name_len = sizeof(net->name);
+    rc = fi_getname(&net->ep->fid, net->name, &net->name_len);
+    if (rc != 0)
+        return say("name of the endpoint", rc);
+    if (config->no_shortcut ||
+        (net->info->domain_attr->mr_mode & FI_MR_PROV_KEY) != 0)
+        return 0;
+    rc = ofi_local_create(net);
+    if (rc != 0)
+        log_info("no shortcut between processes: %s", fi_strerror(-rc));
+    return 0;
+}
+
 static int open_fabric(struct ofi_net *net, const struct net_config *config)
 {
     int rc;
 
-    if (net->is_shm) {
-        rc = name_shm(net, config);
-        if (rc != 0)
-            return rc;
-    }
+    rc = net->is_shm ? claim_shm(net, config) : 0;
+    if (rc != 0)
+        return say(config->service, rc);
     rc = fi_fabric(net->info->fabric_attr, &net->fabric, NULL);
     if (rc != 0)
         return say("open the fabric", rc);
@@ -105,14 +127,19 @@ static int open_fabric(struct ofi_net *net, const struct net_config *config)
     rc = open_queue(net);
     if (rc != 0)
         return say("open the completion queue", rc);
-    rc = open_endpoint(net);
+    rc = net->is_shm ? open_shm(net) : open_endpoint(net);
     if (rc != 0)
         return say(config->service == NULL ? "listen" : config->service, rc);
-    net->name_len = sizeof(net->name);
-    rc = fi_getname(&net->ep->fid, net->name, &net->name_len);
-    if (rc != 0)
-        return say("name of the endpoint", rc);
-    return net->is_shm ? ofi_shm_lock(net->name, &net->lock_fd) : 0;
+    return net->is_shm ? 0 : name_endpoint(net, config);
+}
+
+static void free_all_slots(struct ofi_net *net)
+{
+    net->free_slots = NULL;
+    for (size_t i = OFI_OPS_MAX; i-- > 0;) {
+        net->slots[i].next = net->free_slots;
+        net->free_slots = &net->slots[i];
+    }
 }
 
 static int make_slots(struct ofi_net *net)
@@ -121,9 +148,11 @@ static int make_slots(struct ofi_net *net)
     net->receives = mem_calloc(net->pool.nbuffers, sizeof(*net->receives));
     if (net->slots == NULL || net->receives == NULL)
         return -ENOMEM;
-    for (size_t i = OFI_OPS_MAX; i-- > 0;) {
-        net->slots[i].next = net->free_slots;
-        net->free_slots = &net->slots[i];
+    free_all_slots(net);
+    for (size_t i = 0; i < net->pool.nbuffers; i++) {
+        void *buffer = pool_get(&net->pool);
+
+        net->receives[pool_index(&net->pool, buffer)].buffer = buffer;
     }
     return 0;
 }
@@ -150,27 +179,58 @@ static void close_fid(struct fid *fid, const char *what)
         log_warn("fabric: close the %s: %s", what, fi_strerror(-rc));
 }
 
-static void ofi_close(struct net *base)
+/* What a renewal closes and opens again. */
+static void close_endpoint(struct ofi_net *net)
 {
-    struct ofi_net *net = ofi_of(base);
-
     if (net->ep != NULL)
         close_fid(&net->ep->fid, "endpoint");
-    while (net->mrs != NULL)
-        ofi_mr_dereg(base, net->mrs);
-    for (size_t i = 0; net->slots != NULL && i < OFI_OPS_MAX; i++)
-        if (net->slots[i].own_mr != NULL)
-            fi_close(&net->slots[i].own_mr->fid);
     if (net->cq != NULL)
         close_fid(&net->cq->fid, "completion queue");
     if (net->av != NULL)
         close_fid(&net->av->fid, "address vector");
+    net->ep = NULL;
+    net->cq = NULL;
+    net->av = NULL;
+}
+
+void ofi_renew(struct ofi_net *net)
+{
+    int rc;
+
+    log_info("%s: endpoint opened anew", net->name);
+    ofi_peers_fail_all(net);
+    close_endpoint(net);
+    free_all_slots(net);
+    net->nslots = 0;
+    rc = open_queue(net);
+    if (rc == 0)
+        rc = open_shm(net);
+    if (rc == 0)
+        rc = ofi_receives_post(net);
+    if (rc != 0) { /* is_wedged stays: tried again at the next poll */
+        log_error("%s: open anew: %s", net->name, fi_strerror(-rc));
+        close_endpoint(net);
+        return;
+    }
+    net->is_wedged = false;
+}
+
+/* Registrations first: after that no peer touches the caller's memory. */
+static void ofi_close(struct net *base)
+{
+    struct ofi_net *net = ofi_of(base);
+
+    while (net->mrs != NULL)
+        ofi_mr_dereg(base, net->mrs);
+    ofi_local_destroy(net);
+    close_endpoint(net);
+    for (size_t i = 0; net->slots != NULL && i < OFI_OPS_MAX; i++)
+        if (net->slots[i].own_mr != NULL)
+            fi_close(&net->slots[i].own_mr->fid);
     if (net->domain != NULL)
         close_fid(&net->domain->fid, "domain");
     if (net->fabric != NULL)
         close_fid(&net->fabric->fid, "fabric");
-    if (net->lock_fd >= 0)
-        close(net->lock_fd);
     fi_freeinfo(net->info);
     ofi_peers_free(net);
     free(net->slots);

@@ -5,16 +5,28 @@
  * The happy path: ask for reliable datagrams with messages and RMA, manual
  * progress, and a send that never overtakes an RMA write; take the first offer
  * of the named provider at the given address. When no provider keeps that
- * order, ask again without it; net_caps tells.
+ * order, ask again without it, and for writes that end when they have arrived;
+ * net_caps tells.
+ *
+ * An endpoint's name carries one address, and peers connect to that one. Left
+ * to itself, libfabric takes that of the fastest interface, wherever it leads.
+ * So an endpoint that may listen anywhere takes the address from which the
+ * first of the nodes that must reach it is reached, loopback only if there is
+ * no other.
  *
  * Possible failure modes are: the provider is not installed (-ENODATA), the
- * address is none of this machine's or not a number (-EINVAL).
+ * address is none of this machine's or not a number (-EINVAL), no route to any
+ * of the nodes (then any address is as good).
  */
 #include "net/net_ofi_priv.h"
 
 #include "base/log.h"
 
+#include <netdb.h>
+#include <netinet/in.h>
 #include <string.h>
+
+#define TOWARD_MAX 8 /* nodes that are asked about; each may be a look-up */
 
 /* Registration modes that net_ofi_mr.c can serve. */
 #define MR_MODES                                                               \
@@ -36,6 +48,8 @@ static struct fi_info *make_hints(const char *provider, uint64_t order)
     hints->domain_attr->resource_mgmt = FI_RM_ENABLED;
     hints->tx_attr->msg_order = order;
     hints->rx_attr->msg_order = order;
+    if ((order & FI_ORDER_SAW) == 0) /* then the end of a write must tell */
+        hints->tx_attr->op_flags = FI_DELIVERY_COMPLETE;
     hints->fabric_attr->prov_name = strdup(provider);
     if (hints->fabric_attr->prov_name == NULL) {
         fi_freeinfo(hints);
@@ -71,17 +85,76 @@ static int ask_either(const char *provider, const char *node,
     return ask(provider, FI_ORDER_SAS, node, service, info_out);
 }
 
+/* Its address as text. @return false: of another family, or not a route's. */
+static bool print_source(const struct fi_info *info, char text[NI_MAXHOST])
+{
+    const struct sockaddr *address = info->src_addr;
+
+    if (info->addr_format != FI_SOCKADDR_IN &&
+        info->addr_format != FI_SOCKADDR_IN6)
+        return false;
+    return address != NULL &&
+           getnameinfo(address, (socklen_t)info->src_addrlen, text, NI_MAXHOST,
+                       NULL, 0, NI_NUMERICHOST) == 0;
+}
+
+static bool is_loopback(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+}
+
+/* The address of ours from which this node is reached. */
+static bool source_toward(const char *provider, const char *node,
+                          char text[NI_MAXHOST])
+{
+    struct fi_info *hints = make_hints(provider, FI_ORDER_SAS);
+    struct fi_info *info = NULL;
+    bool is_found;
+
+    if (hints == NULL)
+        return false;
+    /* Any service will do: nobody is called. */
+    is_found = fi_getinfo(OFI_VERSION, node, "1", 0, hints, &info) == 0 &&
+               print_source(info, text);
+    fi_freeinfo(hints);
+    fi_freeinfo(info);
+    return is_found;
+}
+
+/* @return false: no node was given, or none has a route. */
+static bool choose_source(const struct net_config *config,
+                          char text[NI_MAXHOST])
+{
+    char next[NI_MAXHOST];
+    bool is_found = false;
+
+    for (unsigned i = 0; i < config->toward_count && i < TOWARD_MAX; i++) {
+        if (!source_toward(config->provider, config->toward[i], next))
+            continue;
+        if (!is_found || !is_loopback(next))
+            memcpy(text, next, NI_MAXHOST);
+        is_found = true;
+        if (!is_loopback(next))
+            break;
+    }
+    return is_found;
+}
+
 int ofi_info_get(const struct net_config *config, struct fi_info **info_out)
 {
     bool is_shm = strcmp(config->provider, "shm") == 0;
     const char *service = config->service;
     struct fi_info *info = NULL;
+    char source[NI_MAXHOST];
     int rc;
 
     if (is_shm) /* names are ours: net_ofi_shm.c */
         return ask_either("shm", NULL, NULL, info_out) == 0 ? 0 : -ENODATA;
     if (service == NULL)
         service = NET_ANY_PORT;
+    if (config->node == NULL && choose_source(config, source) &&
+        ask_either(config->provider, source, service, info_out) == 0)
+        return 0;
     rc = ask_either(config->provider, config->node, service, info_out);
     if (rc == 0 || rc == -ENOMEM)
         return rc;

@@ -37,17 +37,16 @@ static int bind_mr(struct ofi_net *net, struct fid_mr *fid)
     return rc != 0 ? rc : fi_mr_enable(fid);
 }
 
-static int register_with(struct ofi_net *net, void *memory, size_t len,
-                         unsigned access, struct fid_mr **fid_out)
+static int register_with(struct ofi_net *net, const struct ofi_range *range,
+                         uint64_t key, struct fid_mr **fid_out)
 {
     struct fid_mr *fid;
     int rc;
 
-    rc = fi_mr_reg(net->domain, memory, len, access_bits(access), 0,
-                   net->next_key, 0, &fid, NULL);
+    rc = fi_mr_reg(net->domain, range->memory, range->len,
+                   access_bits(range->access), 0, key, 0, &fid, NULL);
     if (rc != 0)
         return rc;
-    net->next_key++;
     rc = bind_mr(net, fid);
     if (rc == 0 && fi_mr_key(fid) == FI_KEY_NOTAVAIL)
         rc = -ENOTSUP;
@@ -59,10 +58,38 @@ static int register_with(struct ofi_net *net, void *memory, size_t len,
     return 0;
 }
 
+/* Enter the memory in the table of keys, where there is one. */
+static int publish(struct ofi_net *net, struct net_mr *mr,
+                   const struct ofi_range *range, uint64_t *key_inout)
+{
+    int rc;
+
+    if (net->table == NULL || range->access == NET_LOCAL)
+        return 0;
+    rc = ofi_cma_publish(net->table, *key_inout, range, &mr->table_key);
+    if (rc == 0) {
+        mr->table = net->table;
+        mr->clock = net->clock;
+        *key_inout = mr->table_key;
+    }
+    return rc;
+}
+
+static void link_mr(struct ofi_net *net, struct net_mr *mr)
+{
+    mr->next = net->mrs;
+    mr->link = &net->mrs;
+    if (mr->next != NULL)
+        mr->next->link = &mr->next;
+    net->mrs = mr;
+}
+
 int ofi_mr_reg(struct net *base, void *memory, size_t len,
                enum net_mem_kind kind, unsigned access, struct net_mr **mr_out)
 {
+    struct ofi_range range = {.memory = memory, .len = len, .access = access};
     struct ofi_net *net = ofi_of(base);
+    uint64_t key = net->next_key++;
     struct net_mr *mr;
     int rc;
 
@@ -71,19 +98,20 @@ int ofi_mr_reg(struct net *base, void *memory, size_t len,
     mr = mem_calloc(1, sizeof(*mr));
     if (mr == NULL)
         return -ENOMEM;
-    rc = register_with(net, memory, len, access, &mr->fid);
+    if (net->info->domain_attr->mr_mode & FI_MR_VIRT_ADDR)
+        mr->addr = (uint64_t)(uintptr_t)memory;
+    range.addr = mr->addr;
+    rc = publish(net, mr, &range, &key);
+    if (rc == 0)
+        rc = register_with(net, &range, key, &mr->fid);
     if (rc != 0) {
         log_error("register %zu bytes: %s", len, fi_strerror(-rc));
+        if (mr->table != NULL)
+            ofi_cma_revoke(mr->table, mr->table_key, mr->clock);
         free(mr);
         return rc;
     }
-    if (net->info->domain_attr->mr_mode & FI_MR_VIRT_ADDR)
-        mr->addr = (uint64_t)(uintptr_t)memory;
-    mr->next = net->mrs;
-    mr->link = &net->mrs;
-    if (mr->next != NULL)
-        mr->next->link = &mr->next;
-    net->mrs = mr;
+    link_mr(net, mr);
     *mr_out = mr;
     return 0;
 }
@@ -95,6 +123,8 @@ void ofi_mr_dereg(struct net *base, struct net_mr *mr)
     *mr->link = mr->next;
     if (mr->next != NULL)
         mr->next->link = mr->link;
+    if (mr->table != NULL)
+        ofi_cma_revoke(mr->table, mr->table_key, mr->clock);
     fi_close(&mr->fid->fid);
     free(mr);
 }

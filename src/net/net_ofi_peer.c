@@ -16,7 +16,8 @@
  *    with ERR_LINK. The next operation connects anew;
  *  - a shared-memory peer that does not exist yet, or died: the provider would
  *    crash or wait for ever, so it hears of an address only while the owner
- *    lives (net_ofi_shm.c), and a dead one is removed with all its operations;
+ *    lives (net_ofi_local.c), and a dead one is removed with all its
+ * operations;
  *  - a peer is removed while operations are under way: those in line end with
  *    ERR_LINK at the next poll, those posted when the provider says so, or at
  *    once where it never would (shm);
@@ -31,7 +32,6 @@
 #include <assert.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <unistd.h>
 
 #define NAP_MIN_NS (20 * NS_PER_US)
 #define NAP_MAX_NS (5 * NS_PER_MS)
@@ -52,6 +52,12 @@ void ofi_line_move(struct ofi_line *to, struct ofi_line *from)
     *to->end = from->first;
     to->end = from->end;
     ofi_line_init(from);
+}
+
+void ofi_end_later(struct ofi_net *net, struct net_op *op, int rc)
+{
+    ofi_start_of(op)->rc = rc;
+    ofi_line_add(&net->ended, op);
 }
 
 /* --- Adding --- */
@@ -96,30 +102,45 @@ static struct ofi_peer *find_name(const struct ofi_net *net, const void *name,
     return NULL;
 }
 
+/* The provider hears of a shm peer only while that lives. */
+static int attach_shm(struct ofi_net *net, struct ofi_peer *peer)
+{
+    char name[NET_NAME_MAX];
+
+    if (!ofi_local_attach(peer))
+        return -EAGAIN;
+    if (ofi_local_provider_name(peer, name) &&
+        fi_av_insert(net->av, name, 1, &peer->addr, 0, NULL) == 1) {
+        if (++net->nslots >= OFI_SHM_SLOTS)
+            net->is_wedged = true;
+        return 0;
+    }
+    peer->addr = FI_ADDR_UNSPEC;
+    ofi_local_detach(peer);
+    return -EAGAIN;
+}
+
 int ofi_peer_attach(struct ofi_net *net, struct ofi_peer *peer)
 {
-    if (net->is_shm) {
-        peer->lock_fd = ofi_shm_watch(peer->name);
-        if (peer->lock_fd < 0)
-            return -EAGAIN;
-    }
+    if (net->is_shm)
+        return attach_shm(net, peer);
     if (fi_av_insert(net->av, peer->name, 1, &peer->addr, 0, NULL) == 1)
         return 0;
     peer->addr = FI_ADDR_UNSPEC;
-    if (peer->lock_fd >= 0)
-        close(peer->lock_fd);
-    peer->lock_fd = -1;
     return -ENOMEM;
 }
 
+/*
+ * Provider "shm" (libfabric 1.17) does not clear what it knew of a removed
+ * address, and gives its place to the next: there, places are left behind, and
+ * the endpoint is renewed before they are all used.
+ */
 static void detach(struct ofi_net *net, struct ofi_peer *peer)
 {
-    if (peer->addr != FI_ADDR_UNSPEC)
+    if (peer->addr != FI_ADDR_UNSPEC && !net->is_shm)
         fi_av_remove(net->av, &peer->addr, 1, 0);
     peer->addr = FI_ADDR_UNSPEC;
-    if (peer->lock_fd >= 0)
-        close(peer->lock_fd);
-    peer->lock_fd = -1;
+    ofi_local_detach(peer);
 }
 
 static int grow(struct ofi_net *net)
@@ -228,6 +249,7 @@ static void stop_waiting(struct ofi_net *net, struct ofi_peer *peer)
 void ofi_peer_wait(struct ofi_net *net, struct ofi_peer *peer,
                    struct net_op *op)
 {
+    ofi_start_of(op)->rc = -ERR_LINK; /* unless it gets further */
     ofi_line_add(&peer->line, op);
     if (peer->is_waiting)
         return;
@@ -239,41 +261,69 @@ void ofi_peer_wait(struct ofi_net *net, struct ofi_peer *peer,
     peer->give_up_ns = clock_now(net->clock) + OFI_LINK_NS;
 }
 
-/* Offer the line until the provider takes no more. @return how many it took. */
+static struct net_op *line_take(struct ofi_line *line)
+{
+    struct net_op *op = line->first;
+
+    if (op == NULL)
+        return NULL;
+    line->first = ofi_start_of(op)->next;
+    if (line->first == NULL)
+        ofi_line_init(line);
+    return op;
+}
+
+static void line_put_back(struct ofi_line *line, struct net_op *op,
+                          const struct ofi_start *start)
+{
+    *ofi_start_of(op) = *start;
+    ofi_start_of(op)->next = line->first;
+    if (line->first == NULL)
+        line->end = &ofi_start_of(op)->next;
+    line->first = op;
+}
+
+/*
+ * Offer the line until the provider takes no more. The operation offered is in
+ * no line meanwhile: ofi_post() may find the peer dead and end all that waits.
+ *
+ * @return how many it took.
+ */
 static int offer(struct ofi_net *net, struct ofi_peer *peer)
 {
     struct ofi_start start;
     struct net_op *op;
     int ntaken = 0, rc;
 
-    while ((op = peer->line.first) != NULL) {
+    while ((op = line_take(&peer->line)) != NULL) {
         start = *ofi_start_of(op);
         rc = ofi_post(net, peer, op, &start);
-        if (rc == -EAGAIN)
+        if (rc == -EAGAIN && peer->is_waiting) {
+            line_put_back(&peer->line, op, &start);
             return ntaken;
-        peer->line.first = start.next;
-        if (peer->line.first == NULL)
-            ofi_line_init(&peer->line);
+        }
+        if (rc == -EAGAIN) /* the peer failed, and this with the others */
+            rc = -ERR_LINK;
         if (rc != 0)
-            ofi_line_add(&net->ended, op);
+            ofi_end_later(net, op, rc);
         ntaken++;
     }
     stop_waiting(net, peer);
     return ntaken;
 }
 
-/* Posted operations that the provider would keep for ever. */
+/*
+ * Posted operations that the provider would keep for ever; and it completes
+ * operations to all peers in one order, so those of others behind them too.
+ */
 static void abandon_posted(struct ofi_net *net, struct ofi_peer *peer)
 {
-    struct ofi_slot *next;
-
-    for (struct ofi_slot *slot = peer->posted; slot != NULL; slot = next) {
-        next = slot->next;
-        if (net->is_shm) {
-            ofi_line_add(&net->ended, slot->op);
-            slot->op = NULL;
-        }
+    for (struct ofi_slot *slot = peer->posted; slot != NULL;
+         slot = slot->next) {
+        ofi_end_later(net, slot->op, -ERR_LINK);
+        slot->op = NULL;
         slot->peer = NULL;
+        net->is_wedged = true;
     }
     peer->posted = NULL;
 }
@@ -319,6 +369,19 @@ int ofi_peers_retry(struct ofi_net *net)
 
 /* --- Removing --- */
 
+static void forget(struct ofi_net *net, struct ofi_peer *peer)
+{
+    for (struct ofi_slot *slot = peer->posted; slot != NULL; slot = slot->next)
+        slot->peer = NULL;
+    detach(net, peer);
+    net->peers[peer->id] = NULL;
+    free(peer);
+}
+
+/*
+ * A living shm peer may still read what was posted to it: then it is kept until
+ * that has ended. Other providers end what they have in any case.
+ */
 void ofi_peer_remove(struct net *base, uint64_t id)
 {
     struct ofi_net *net = ofi_of(base);
@@ -326,14 +389,35 @@ void ofi_peer_remove(struct net *base, uint64_t id)
 
     assert(id < net->npeers && net->peers[id] != NULL);
     peer = net->peers[id];
+    assert(peer->nrefs > 0);
     if (--peer->nrefs > 0)
         return;
     ofi_line_move(&net->ended, &peer->line);
     stop_waiting(net, peer);
-    abandon_posted(net, peer);
-    detach(net, peer);
-    net->peers[id] = NULL;
-    free(peer);
+    if (!net->is_shm || peer->posted == NULL)
+        forget(net, peer);
+}
+
+void ofi_peers_check(struct ofi_net *net)
+{
+    for (size_t i = 0; i < net->npeers; i++) {
+        struct ofi_peer *peer = net->peers[i];
+
+        if (peer == NULL)
+            continue;
+        if (peer->table != NULL && (peer->posted != NULL || peer->is_waiting) &&
+            ofi_local_is_stale(peer))
+            ofi_peer_fail(net, peer);
+        if (peer->nrefs == 0 && peer->posted == NULL)
+            forget(net, peer);
+    }
+}
+
+void ofi_peers_fail_all(struct ofi_net *net)
+{
+    for (size_t i = 0; i < net->npeers; i++)
+        if (net->peers[i] != NULL)
+            ofi_peer_fail(net, net->peers[i]);
 }
 
 void ofi_peers_free(struct ofi_net *net)
@@ -341,8 +425,7 @@ void ofi_peers_free(struct ofi_net *net)
     for (size_t i = 0; i < net->npeers; i++) {
         if (net->peers[i] == NULL)
             continue;
-        if (net->peers[i]->lock_fd >= 0)
-            close(net->peers[i]->lock_fd);
+        ofi_local_detach(net->peers[i]);
         free(net->peers[i]);
     }
     free(net->peers);

@@ -61,10 +61,11 @@ static struct ofi_slot *slot_of(struct ofi_net *net, const void *buffer)
 static void post_receive(struct ofi_net *net, struct ofi_slot *slot)
 {
     void *desc = net->pool_mr == NULL ? NULL : fi_mr_desc(net->pool_mr->fid);
-    ssize_t rc;
+    ssize_t rc = -FI_EAGAIN;
 
-    rc = fi_recv(net->ep, slot->buffer, net->pool.buffer_size, desc,
-                 FI_ADDR_UNSPEC, &slot->context);
+    if (net->ep != NULL)
+        rc = fi_recv(net->ep, slot->buffer, net->pool.buffer_size, desc,
+                     FI_ADDR_UNSPEC, &slot->context);
     if (rc == 0)
         return;
     if (rc != -FI_EAGAIN)
@@ -75,13 +76,10 @@ static void post_receive(struct ofi_net *net, struct ofi_slot *slot)
 
 int ofi_receives_post(struct ofi_net *net)
 {
-    for (size_t i = 0; i < net->pool.nbuffers; i++) {
-        void *buffer = pool_get(&net->pool);
-        struct ofi_slot *slot = slot_of(net, buffer);
-
-        slot->buffer = buffer;
-        post_receive(net, slot);
-    }
+    net->unposted = NULL;
+    for (size_t i = 0; i < net->pool.nbuffers; i++)
+        if (!net->receives[i].is_held)
+            post_receive(net, &net->receives[i]);
     return net->unposted == NULL ? 0 : -ENOMEM;
 }
 
@@ -99,16 +97,25 @@ static void post_again(struct ofi_net *net)
 void ofi_release(struct net *base, void *buffer)
 {
     struct ofi_net *net = ofi_of(base);
+    struct ofi_slot *slot = slot_of(net, buffer);
 
-    post_receive(net, slot_of(net, buffer));
+    slot->is_held = false;
+    post_receive(net, slot);
 }
 
 /* --- Completions --- */
 
+/*
+ * What waits behind an operation that died with its connection must not travel
+ * by the next one: a reply would tell of RMA writes that never arrived.
+ */
 static void end_op(struct ofi_net *net, struct ofi_slot *slot, int rc)
 {
+    struct ofi_peer *peer = slot->peer;
     struct net_op *op = ofi_slot_end(net, slot);
 
+    if (rc == -ERR_LINK && peer != NULL && peer->is_waiting && !net->is_shm)
+        ofi_peer_fail(net, peer);
     if (op == NULL)
         return;
     net->nops--;
@@ -121,10 +128,12 @@ static void handle(struct ofi_net *net, const struct fi_cq_msg_entry *entry)
 
     if (slot == NULL)
         return;
-    if (slot->buffer == NULL)
+    if (slot->buffer == NULL) {
         end_op(net, slot, 0);
-    else
-        net->recv(net->recv_ctx, &net->net, slot->buffer, entry->len);
+        return;
+    }
+    slot->is_held = true;
+    net->recv(net->recv_ctx, &net->net, slot->buffer, entry->len);
 }
 
 /* Errors of a link are the caller's to report: it knows what it was doing. */
@@ -156,7 +165,7 @@ static int read_queue(struct ofi_net *net)
     int nhandled = 0;
     ssize_t n;
 
-    for (int i = 0; i < BATCHES_MAX; i++) {
+    for (int i = 0; net->ep != NULL && i < BATCHES_MAX; i++) {
         n = fi_cq_read(net->cq, entries, BATCH);
         if (n == -FI_EAVAIL) {
             nhandled += handle_error(net);
@@ -176,43 +185,41 @@ static int read_queue(struct ofi_net *net)
     return nhandled;
 }
 
-/* Call back those that were given up. Callbacks may add more: not this time. */
-static int end_given_up(struct ofi_net *net)
+/* Call back what ended outside the queue. Callbacks may add more: not this
+ * time. */
+static int call_ended(struct ofi_net *net)
 {
     struct ofi_line line;
     struct net_op *next;
-    int nended = 0;
+    int nended = 0, rc;
 
     ofi_line_init(&line);
     ofi_line_move(&line, &net->ended);
     for (struct net_op *op = line.first; op != NULL; op = next) {
         next = ofi_start_of(op)->next;
+        rc = ofi_start_of(op)->rc;
         net->nops--;
-        op->done(op, -ERR_LINK);
+        op->done(op, rc);
         nended++;
     }
     return nended;
 }
 
-/* A shm peer that died says nothing: look at its lock now and then. */
+/*
+ * A shm peer that died says nothing: look at its lock now and then. If it took
+ * a large message with it, the whole endpoint is blocked and must be renewed.
+ */
 static void check_peers(struct ofi_net *net)
 {
     uint64_t now_ns;
 
-    if (!net->is_shm || net->nops == 0)
+    if (!net->is_shm)
         return;
     now_ns = clock_now(net->clock);
     if (now_ns < net->next_check_ns)
         return;
     net->next_check_ns = now_ns + CHECK_NS;
-    for (size_t i = 0; i < net->npeers; i++) {
-        struct ofi_peer *peer = net->peers[i];
-
-        if (peer != NULL && peer->lock_fd >= 0 &&
-            (peer->posted != NULL || peer->is_waiting) &&
-            ofi_shm_is_dead(peer->lock_fd))
-            ofi_peer_fail(net, peer);
-    }
+    ofi_peers_check(net);
 }
 
 int ofi_poll(struct net *base)
@@ -226,8 +233,10 @@ int ofi_poll(struct net *base)
     if (net->waiting != NULL)
         nhandled += ofi_peers_retry(net);
     check_peers(net);
+    if (net->is_wedged)
+        ofi_renew(net);
     if (net->ended.first != NULL)
-        nhandled += end_given_up(net);
+        nhandled += call_ended(net);
     return nhandled;
 }
 

@@ -8,7 +8,8 @@
  *   net_ofi_xfer.c  starting operations
  *   net_ofi_poll.c  completions, receiving, waiting
  *   net_ofi_mr.c    registered memory
- *   net_ofi_shm.c   what provider "shm" needs besides: names and liveness
+ *   net_ofi_local.c who lives on this machine; names for provider "shm"
+ *   net_ofi_cma.c   RMA between processes of one machine
  *
  * Units    bytes, nanoseconds.
  * Threads  one owner thread an endpoint.
@@ -21,6 +22,8 @@
 #include "base/pool.h"
 #include "net/net.h"
 
+#include <stdatomic.h>
+
 #include <rdma/fabric.h>
 #include <rdma/fi_cm.h>
 #include <rdma/fi_domain.h>
@@ -29,12 +32,15 @@
 #include <rdma/fi_rma.h>
 
 #define OFI_VERSION FI_VERSION(1, 17)
-#define OFI_OPS_MAX 1024 /* operations under way at one endpoint */
+#define OFI_OPS_MAX 1024  /* operations under way at one endpoint */
+#define OFI_KEYS_MAX 4096 /* registrations of one endpoint for peers */
+#define OFI_SHM_SLOTS 240 /* peers in one life of a shm endpoint: 256 */
 #define OFI_PEERS_MAX (1u << 20)
 #define OFI_LINK_NS (2 * NS_PER_SEC) /* a link that takes nothing is dead */
 
 struct ofi_net;
 struct ofi_peer;
+struct ofi_table;
 
 /* A receive buffer or an operation that the provider has. */
 struct ofi_slot {
@@ -44,6 +50,7 @@ struct ofi_slot {
     struct net_op *op;     /* NULL: a receive, or abandoned */
     struct ofi_peer *peer; /* NULL: removed meanwhile */
     void *buffer;          /* receives only */
+    bool is_held;          /* receives only: its message was handed over */
     struct fid_mr *own_mr; /* registered for this operation only */
 };
 
@@ -58,6 +65,7 @@ struct ofi_start {
     struct net_mr *mr;
     uint64_t remote_addr;
     uint64_t key;
+    int rc; /* with which it ends, once it is in the line of the ended */
 };
 
 _Static_assert(sizeof(struct ofi_start) <= sizeof(((struct net_op *)0)->driver),
@@ -81,13 +89,20 @@ struct ofi_peer {
     uint64_t give_up_ns;
     uint64_t next_try_ns;
     uint64_t nap_ns;
-    int lock_fd; /* shm: tells whether the owner lives; else -1 */
+    struct ofi_table *table; /* of the peer, if it is on this machine */
+    int lock_fd;             /* tells whether the peer lives; else -1 */
+    uint64_t epoch;          /* of the table when it was attached */
+    uint64_t next_check_ns;
+    bool can_copy; /* may we touch its memory? */
 };
 
 struct net_mr {
     struct net_mr *next, **link;
     struct fid_mr *fid;
-    uint64_t addr; /* as peers must say it */
+    uint64_t addr;           /* as peers must say it */
+    struct ofi_table *table; /* that it is in, or NULL */
+    uint64_t table_key;
+    const struct clock *clock;
 };
 
 struct ofi_net {
@@ -105,9 +120,12 @@ struct ofi_net {
     struct fid_ep *ep;
     int wait_fd;
     bool is_shm;
-    int lock_fd; /* shm: held while this endpoint lives */
+    struct ofi_table *table; /* shows us to peers on this machine, or NULL */
+    int lock_fd;             /* held while this endpoint lives */
+    unsigned nslots;         /* shm: peers attached in this life */
     uint64_t next_key;
     uint64_t next_check_ns; /* shm: when to look whether peers live */
+    bool is_wedged;         /* shm: a dead peer blocks the endpoint */
     char name[NET_NAME_MAX];
     size_t name_len;
 
@@ -119,7 +137,7 @@ struct ofi_net {
     struct ofi_slot *slots;
     struct ofi_slot *free_slots;
     unsigned nops;         /* posted, waiting or ended but not told */
-    struct ofi_line ended; /* to be called back with -ERR_LINK */
+    struct ofi_line ended; /* to be called back at the next poll */
 
     struct net_mr *mrs;
     struct ofi_peer **peers; /* by id; NULL where free */
@@ -148,8 +166,14 @@ void ofi_line_add(struct ofi_line *line, struct net_op *op);
 /** Move everything of `from` behind `to`. */
 void ofi_line_move(struct ofi_line *to, struct ofi_line *from);
 
+/** Call an operation back with rc at the next poll. */
+void ofi_end_later(struct ofi_net *net, struct net_op *op, int rc);
+
 /** Translate a provider's positive error number. @return a negative code. */
 int ofi_error(int fi_errno_code);
+
+/** Open a blocked shm endpoint anew under its name; all operations end. */
+void ofi_renew(struct ofi_net *net);
 
 /* --- net_ofi_info.c --- */
 
@@ -181,6 +205,12 @@ int ofi_peer_attach(struct ofi_net *net, struct ofi_peer *peer);
 /** The link is dead: end all that waits. */
 void ofi_peer_fail(struct ofi_net *net, struct ofi_peer *peer);
 
+/** Shm: fail peers that died, forget those removed and now idle. */
+void ofi_peers_check(struct ofi_net *net);
+
+/** Shm: end everything under way and detach every peer. */
+void ofi_peers_fail_all(struct ofi_net *net);
+
 /* --- net_ofi_xfer.c --- */
 int ofi_send(struct net *net, struct net_op *op, uint64_t peer,
              const void *message, size_t len, struct net_mr *mr);
@@ -198,6 +228,8 @@ int ofi_post(struct ofi_net *net, struct ofi_peer *peer, struct net_op *op,
 struct net_op *ofi_slot_end(struct ofi_net *net, struct ofi_slot *slot);
 
 /* --- net_ofi_poll.c --- */
+
+/** Post every receive buffer that the owner does not hold. */
 int ofi_receives_post(struct ofi_net *net);
 void ofi_release(struct net *net, void *buffer);
 int ofi_poll(struct net *net);
@@ -217,24 +249,79 @@ static inline bool ofi_needs_local(const struct ofi_net *net)
     return (net->info->domain_attr->mr_mode & FI_MR_LOCAL) != 0;
 }
 
-/* --- net_ofi_shm.c --- */
+/* --- net_ofi_local.c --- */
 
-/** Compose the name for a service, or a new one. @return 0 or -EINVAL. */
+/* Memory that peers may reach. The key comes last and goes first. */
+struct ofi_entry {
+    _Atomic uint64_t key; /* 0: free */
+    _Atomic uint32_t users;
+    uint32_t access;
+    uint64_t addr; /* of the first byte, as peers say it */
+    uint64_t base; /* of the first byte, in the owner's memory */
+    uint64_t len;
+};
+
+/* The file by which an endpoint shows itself to peers on its machine. */
+struct ofi_table {
+    uint64_t magic;
+    uint64_t cookie; /* tells the owner from another of the same number */
+    uint64_t self;   /* where the owner sees this table */
+    int64_t pid;
+    _Atomic uint64_t epoch; /* of provider_name; odd while it changes */
+    char provider_name[NET_NAME_MAX]; /* shm: the current endpoint */
+    struct ofi_entry entries[OFI_KEYS_MAX];
+};
+
+/** Compose the name for a shm service, or a new one. @return 0 or -EINVAL. */
 int ofi_shm_name(const char *service, char name[NET_NAME_MAX]);
 
-/** Clear away what a dead owner left. @return 0 or -EADDRINUSE. */
-int ofi_shm_take_over(const char *name);
-
-/** Show that the owner of a name lives, until the descriptor closes. */
-int ofi_shm_lock(const char *name, int *fd_out);
-
-/** A descriptor to see by whether a name's owner lives; -1: no living owner. */
-int ofi_shm_watch(const char *name);
-
-/** Is the owner gone? */
-bool ofi_shm_is_dead(int fd);
-
-/** Are these bytes the name of an endpoint of ours? */
+/** Are these bytes the name of a shm endpoint of ours? */
 bool ofi_shm_is_name(const void *name, size_t len);
+
+/** A name for the provider that was never used before. */
+void ofi_shm_provider_name(const struct ofi_net *net, char name[NET_NAME_MAX]);
+
+/** Make net->table for net->name and lock it. @return 0 or -EADDRINUSE, ... */
+int ofi_local_create(struct ofi_net *net);
+
+/** Tell peers the provider's name of our endpoint. */
+void ofi_local_announce(struct ofi_net *net, const char *provider_name);
+
+/** Remove the table, if there is one. */
+void ofi_local_destroy(struct ofi_net *net);
+
+/** Map the peer's table. @return false: it is not here, or not alive. */
+bool ofi_local_attach(struct ofi_peer *peer);
+
+/** Has the peer died, or changed its provider name? It must be attached. */
+bool ofi_local_is_stale(const struct ofi_peer *peer);
+
+/** The provider's name of an attached peer. @return false: not yet told. */
+bool ofi_local_provider_name(const struct ofi_peer *peer,
+                             char name[NET_NAME_MAX]);
+
+/** Unmap the peer's table, if there is one. */
+void ofi_local_detach(struct ofi_peer *peer);
+
+/* --- net_ofi_cma.c --- */
+
+/* Memory for peers, and how they say its address. */
+struct ofi_range {
+    void *memory;
+    size_t len;
+    uint64_t addr;
+    unsigned access;
+};
+
+/** Enter a registration. @param number never used before. @return 0, -ENOMEM */
+int ofi_cma_publish(struct ofi_table *table, uint64_t number,
+                    const struct ofi_range *range, uint64_t *key_out);
+
+/** Take a key away; when this returns nobody uses the memory. */
+void ofi_cma_revoke(struct ofi_table *table, uint64_t key,
+                    const struct clock *clock);
+
+/** Do an RMA now. @return 0, -EACCES or -ERR_LINK. */
+int ofi_cma_move(struct ofi_table *table, const struct ofi_start *start);
 
 #endif

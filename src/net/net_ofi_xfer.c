@@ -19,6 +19,8 @@
 
 #include <assert.h>
 
+#define CHECK_NS (10 * NS_PER_MS)
+
 static void push_posted(struct ofi_peer *peer, struct ofi_slot *slot)
 {
     slot->peer = peer;
@@ -83,6 +85,47 @@ static ssize_t call_provider(struct ofi_net *net, fi_addr_t addr,
     return -FI_EINVAL;
 }
 
+/*
+ * Is the peer on this machine, alive, and the one that we attached? A look at
+ * the lock costs a system call: only now and then.
+ */
+static void look_at_local(struct ofi_net *net, struct ofi_peer *peer)
+{
+    uint64_t now_ns = clock_now(net->clock);
+
+    if (now_ns < peer->next_check_ns)
+        return;
+    peer->next_check_ns = now_ns + CHECK_NS;
+    if (peer->table == NULL) {
+        if (net->table != NULL && !net->is_shm)
+            ofi_local_attach(peer);
+    } else if (ofi_local_is_stale(peer)) {
+        if (net->is_shm)
+            ofi_peer_fail(net, peer);
+        else
+            ofi_local_detach(peer);
+    }
+}
+
+/* Move the bytes ourselves. @return false: the provider must. */
+static bool move_local(struct ofi_net *net, struct ofi_peer *peer,
+                       struct net_op *op, const struct ofi_start *start)
+{
+    int rc;
+
+    if (start->verb == OFI_SEND || peer->table == NULL || !peer->can_copy)
+        return false;
+    rc = ofi_cma_move(peer->table, start);
+    if (rc == -EACCES && !net->is_shm) /* perhaps a namesake's table */
+        return false;
+    if (rc == -ERR_LINK && net->is_shm)
+        ofi_peer_fail(net, peer);
+    else if (rc == -ERR_LINK)
+        ofi_local_detach(peer);
+    ofi_end_later(net, op, rc);
+    return true;
+}
+
 int ofi_post(struct ofi_net *net, struct ofi_peer *peer, struct net_op *op,
              const struct ofi_start *start)
 {
@@ -91,8 +134,13 @@ int ofi_post(struct ofi_net *net, struct ofi_peer *peer, struct net_op *op,
 
     if (slot == NULL)
         return -EAGAIN;
+    if (net->ep == NULL)
+        return -ERR_LINK;
+    look_at_local(net, peer);
     if (peer->addr == FI_ADDR_UNSPEC && ofi_peer_attach(net, peer) != 0)
         return -EAGAIN;
+    if (move_local(net, peer, op, start))
+        return 0;
     net->free_slots = slot->next;
     slot->op = op;
     push_posted(peer, slot);

@@ -53,6 +53,7 @@ struct sim_ep {
     struct net_caps caps;
     uint64_t address;
     bool is_crashed;
+    bool is_stalled;
     unsigned receives;
     unsigned nheld; /* messages handed over and not released */
     unsigned nops;
@@ -150,6 +151,16 @@ void sim_ep_detach(struct net_sim_fabric *fabric, struct sim_ep *ep)
 void net_sim_crash(struct net_sim_fabric *fabric, struct net *net)
 {
     sim_ep_detach(fabric, ep_of(net));
+}
+
+void net_sim_stall(struct net *net, bool is_stalled)
+{
+    ep_of(net)->is_stalled = is_stalled;
+}
+
+bool sim_ep_is_stalled(const struct sim_ep *ep)
+{
+    return ep != NULL && ep->is_stalled;
 }
 
 static void sim_close(struct net *net)

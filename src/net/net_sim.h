@@ -5,7 +5,9 @@
  * Messages take a random delay, may be dropped or delivered twice; order
  * between two endpoints is kept among messages that are delivered unless
  * `reorder_percent` says otherwise. RMA is a copy at its time of completion,
- * never dropped alone: to a crashed endpoint it ends with ERR_LINK.
+ * never dropped alone: to a crashed endpoint it ends with ERR_LINK, and so does
+ * one under which the connection breaks, with all that is under way between
+ * the two; what is started later travels by a new connection.
  *
  * Actors are the other loops of the process (servers): while anybody waits,
  * every actor is run and the clock jumps to the next event.
@@ -31,6 +33,7 @@ struct net_sim_config {
     unsigned drop_percent;      /* of messages */
     unsigned duplicate_percent; /* of messages */
     unsigned reorder_percent;   /* of messages: delay without keeping order */
+    unsigned break_percent;     /* of RMA: the connection breaks under it */
 };
 
 /** One turn of a loop; returns how many things it did. */
@@ -55,6 +58,12 @@ void net_sim_actor_remove(struct net_sim_fabric *fabric, void *ctx);
  * lost, operations of others to it end with ERR_LINK. net_close() it after.
  */
 void net_sim_crash(struct net_sim_fabric *fabric, struct net *net);
+
+/**
+ * Let RMA to and from an endpoint hang, as to a process that is stopped or
+ * computes; false lets it go on.
+ */
+void net_sim_stall(struct net *net, bool is_stalled);
 
 /**
  * Run actors and deliver what is due; when nobody did anything, jump to the

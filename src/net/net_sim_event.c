@@ -80,6 +80,13 @@ static bool dies_with(const struct sim_event *event, const struct sim_ep *ep)
     return event->from == ep || (event->kind == SIM_MESSAGE && event->to == ep);
 }
 
+static void keep_first(struct sim_queue *queue, size_t nkept)
+{
+    queue->nevents = nkept;
+    for (size_t i = nkept / 2; i-- > 0;)
+        sift_down(queue, i);
+}
+
 void sim_queue_forget(struct sim_queue *queue, struct sim_ep *ep)
 {
     size_t nkept = 0;
@@ -95,9 +102,35 @@ void sim_queue_forget(struct sim_queue *queue, struct sim_ep *ep)
             event->to = NULL;
         queue->events[nkept++] = event;
     }
-    queue->nevents = nkept;
-    for (size_t i = nkept / 2; i-- > 0;)
-        sift_down(queue, i);
+    keep_first(queue, nkept);
+}
+
+static bool is_between(const struct sim_event *event, const struct sim_ep *a,
+                       const struct sim_ep *b)
+{
+    return event->kind != SIM_DONE &&
+           ((event->from == a && event->to == b) ||
+            (event->from == b && event->to == a));
+}
+
+void sim_queue_cut(struct sim_queue *queue, const struct sim_ep *a,
+                   const struct sim_ep *b)
+{
+    size_t nkept = 0;
+
+    for (size_t i = 0; i < queue->nevents; i++) {
+        struct sim_event *event = queue->events[i];
+
+        if (is_between(event, a, b)) {
+            if (event->kind == SIM_MESSAGE) {
+                free(event);
+                continue;
+            }
+            event->to = NULL;
+        }
+        queue->events[nkept++] = event;
+    }
+    keep_first(queue, nkept);
 }
 
 void sim_queue_fini(struct sim_queue *queue)

@@ -155,14 +155,32 @@ static int run_actors(struct net_sim_fabric *fabric)
     return ndone;
 }
 
-static void happen(struct sim_event *event)
+/* Draws nothing where connections hold, so that old seeds stay what they are.
+ */
+static void toss_link(struct net_sim_fabric *fabric, struct sim_event *event)
+{
+    if (fabric->config.break_percent == 0 || event->to == NULL ||
+        !rng_chance(&fabric->rng, fabric->config.break_percent))
+        return;
+    sim_queue_cut(&fabric->queue, event->from, event->to);
+    event->to = NULL;
+}
+
+static void happen(struct net_sim_fabric *fabric, struct sim_event *event)
 {
     if (event->kind == SIM_MESSAGE) {
         sim_ep_ready(event->to, event);
         return;
     }
-    if (event->kind == SIM_WRITE || event->kind == SIM_READ)
+    if (event->kind == SIM_WRITE || event->kind == SIM_READ) {
+        if (sim_ep_is_stalled(event->to) || sim_ep_is_stalled(event->from)) {
+            event->due_ns = fabric->clock->now_ns + HOP_NS;
+            if (sim_queue_push(&fabric->queue, event) == 0)
+                return;
+        }
+        toss_link(fabric, event);
         event->rc = sim_ep_rma(event);
+    }
     sim_ep_ready(event->from, event);
 }
 
@@ -173,7 +191,7 @@ int sim_deliver(struct net_sim_fabric *fabric)
 
     while ((event = sim_queue_top(&fabric->queue)) != NULL &&
            event->due_ns <= fabric->clock->now_ns) {
-        happen(sim_queue_pop(&fabric->queue));
+        happen(fabric, sim_queue_pop(&fabric->queue));
         ndone++;
     }
     return ndone;

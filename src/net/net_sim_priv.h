@@ -67,6 +67,10 @@ struct sim_event *sim_queue_pop(struct sim_queue *queue);
 /** An endpoint is gone: free its events, turn RMA towards it into failures. */
 void sim_queue_forget(struct sim_queue *queue, struct sim_ep *ep);
 
+/** A connection broke: messages between the two are lost, RMA fails. */
+void sim_queue_cut(struct sim_queue *queue, const struct sim_ep *a,
+                   const struct sim_ep *b);
+
 /** Free the queue and all events in it. */
 void sim_queue_fini(struct sim_queue *queue);
 
@@ -110,6 +114,9 @@ void sim_ep_ready(struct sim_ep *ep, struct sim_event *event);
 
 /** Copy an RMA event's bytes. @return 0, -EACCES or -ERR_LINK. */
 int sim_ep_rma(struct sim_event *event);
+
+/** Does RMA to and from it hang? NULL: it does not. */
+bool sim_ep_is_stalled(const struct sim_ep *ep);
 
 /** Cut an endpoint off: its address is free and its events are gone. */
 void sim_ep_detach(struct net_sim_fabric *fabric, struct sim_ep *ep);

@@ -26,14 +26,19 @@
     X(14, rmdir, PROTO_ONCE)                                                   \
     X(15, readdir, 0)                                                          \
     X(16, set_striped, 0)                                                      \
-    X(17, freeze, 0)                                                           \
-    X(18, thaw, 0)                                                             \
+    X(17, freeze, PROTO_ONCE)                                                  \
+    X(18, thaw, PROTO_ONCE)                                                    \
     X(30, read, 0)                                                             \
     X(31, write, PROTO_ONCE)                                                   \
     X(32, obj_stat, 0)                                                         \
     X(33, obj_truncate, PROTO_ONCE)                                            \
     X(34, obj_sync, 0)                                                         \
-    X(35, obj_destroy, 0)
+    X(35, obj_destroy, 0)                                                      \
+    X(40, counter_step, PROTO_ONCE)                                            \
+    X(41, counter_drop, 0)                                                     \
+    X(42, lock, 0)                                                             \
+    X(43, unlock, PROTO_ONCE)                                                  \
+    X(44, renew, 0)
 
 /* Requests. */
 #define PROTO_REQ_hello(U8, U16, U32, U64, INODE, BYTES)                       \
@@ -93,6 +98,22 @@
     U64(ino) U64(size) U8(grow_only)
 #define PROTO_REQ_obj_sync(U8, U16, U32, U64, INODE, BYTES) U64(ino)
 #define PROTO_REQ_obj_destroy(U8, U16, U32, U64, INODE, BYTES) U64(ino)
+/* Counters of open files (shared file pointers), at column 0's target. */
+#define PROTO_REQ_counter_step(U8, U16, U32, U64, INODE, BYTES)                \
+    U64(ino)                                                                   \
+    U64(handle)     /* of the collective open, random */                       \
+    U64(generation) /* a higher one than before begins anew at `start` */      \
+    U64(start)      /* two's complement, as `value` and `before` */            \
+    U64(value)                                                                 \
+    U8(is_set)  /* else add */                                                 \
+    U64(age_ns) /* of the open: how long ago the counter may have begun */
+#define PROTO_REQ_counter_drop(U8, U16, U32, U64, INODE, BYTES)                \
+    U64(ino) U64(handle)
+/* Byte-range locks, at column 0's target; `id` is the client's number. */
+#define PROTO_REQ_lock(U8, U16, U32, U64, INODE, BYTES)                        \
+    U64(ino) U64(id) U64(offset) U64(length) U8(is_shared)
+#define PROTO_REQ_unlock(U8, U16, U32, U64, INODE, BYTES) U64(ino) U64(id)
+#define PROTO_REQ_renew(U8, U16, U32, U64, INODE, BYTES) U64(ino) U64(id)
 
 /* Replies; the status is in the header, a text may follow on failure. */
 #define PROTO_REP_hello(U8, U16, U32, U64, INODE, BYTES)                       \
@@ -126,5 +147,12 @@
 #define PROTO_REP_obj_truncate(U8, U16, U32, U64, INODE, BYTES) U8(unused)
 #define PROTO_REP_obj_sync(U8, U16, U32, U64, INODE, BYTES) U8(unused)
 #define PROTO_REP_obj_destroy(U8, U16, U32, U64, INODE, BYTES) U8(unused)
+#define PROTO_REP_counter_step(U8, U16, U32, U64, INODE, BYTES) U64(before)
+#define PROTO_REP_counter_drop(U8, U16, U32, U64, INODE, BYTES) U8(unused)
+#define PROTO_REP_lock(U8, U16, U32, U64, INODE, BYTES)                        \
+    U8(is_granted) /* 0: not yet, ask again */                                 \
+    U64(lease_ns)
+#define PROTO_REP_unlock(U8, U16, U32, U64, INODE, BYTES) U8(unused)
+#define PROTO_REP_renew(U8, U16, U32, U64, INODE, BYTES) U64(lease_ns)
 
 #endif

@@ -31,7 +31,8 @@
 /* Say what failed with the file as a whole. @return a code of cluster_load. */
 static int refuse_file(const char *path, int code, char *text)
 {
-    snprintf(text, CLUSTER_TEXT_MAX, "%.200s: %s", path, err_text(code));
+    snprintf(text, CLUSTER_TEXT_MAX, "cluster file %.200s: %s", path,
+             err_text(code));
     switch (code) {
     case -ENOENT:
     case -ENOTDIR:

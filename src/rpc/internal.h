@@ -27,6 +27,7 @@
 #define RPC_RESEND_MAX_NS (8000 * NS_PER_MS) /* doubled up to this */
 #define RPC_HELLO_NS (250 * NS_PER_MS)
 #define RPC_HELLO_MAX_NS (2000 * NS_PER_MS)
+#define RPC_HELLO_TRIES 4 /* then the connection itself is given up */
 #define RPC_BUSY_NS (10 * NS_PER_MS)
 #define RPC_BUSY_MAX_NS (500 * NS_PER_MS)
 #define RPC_IDLE_NS (600 * NS_PER_SEC) /* an idle session may be forgotten */
@@ -70,6 +71,7 @@ struct rpc_link {
     uint64_t next_number;
     uint64_t hello_number; /* of the last HELLO */
     uint64_t hello_first;  /* answers to HELLOs before are too old */
+    unsigned hello_tries;  /* without an answer, over this connection */
     uint64_t retry_ns;
     uint64_t retry_step_ns;
     struct rpc_call *calls;          /* all, by number */

@@ -177,15 +177,20 @@ static bool send_hello(struct rpc_link *link)
     return true;
 }
 
-/* Say HELLO and wait for the answer; a peer that failed is resolved anew. */
+/* Say HELLO and wait for the answer; a peer that failed is resolved anew. One
+ * that is only slow keeps its connection, lest each HELLO undo the one before. */
 static void connect_link(struct rpc_link *link)
 {
     struct rpc *rpc = link->rpc;
     const struct cluster_target *target = link->target;
     int rc = 0;
 
-    if (link->state == LINK_BACKOFF)
+    if (link->state == LINK_BACKOFF ||
+        link->hello_tries >= RPC_HELLO_TRIES) {
         drop_peer(link);
+        link->hello_tries = 0;
+    }
+    link->hello_tries++;
     step_retry(link);
     link->state = LINK_HELLO;
     link->retry_ns = later(rpc, link->retry_step_ns);
@@ -336,7 +341,6 @@ static int poll_link(struct rpc_link *link, uint64_t now, bool check_timers)
     case LINK_HELLO:
     case LINK_BACKOFF:
         if (link->retry_ns <= now) {
-            link->state = LINK_BACKOFF;
             connect_link(link);
             moved++;
         } else {
@@ -384,6 +388,7 @@ static void hello_answered(struct rpc_link *link,
         link->session = rep.hello.session;
         link->state = LINK_READY;
         link->retry_step_ns = 0;
+        link->hello_tries = 0;
         link->has_unsent = true;
     } else if (rc == -ERR_VERSION) {
         snprintf(text, sizeof(text),
@@ -485,6 +490,17 @@ void rpc_call_cancel(struct rpc *rpc, struct rpc_call *call)
 {
     if (call->link != NULL)
         unlink_call(call);
+}
+
+void rpc_calls_extend(struct rpc *rpc, uint64_t ns)
+{
+    struct rpc_call *call;
+    unsigned i;
+
+    for (i = 0; i < rpc->config.cluster->ntargets; i++)
+        DL_FOREACH(rpc->links[i].calls, call)
+            if (call->deadline_ns <= UINT64_MAX - ns)
+                call->deadline_ns += ns;
 }
 
 void rpc_call_counts(const struct rpc *rpc, uint64_t *sent_out,

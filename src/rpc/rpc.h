@@ -124,6 +124,9 @@ void rpc_call_start(struct rpc *rpc, struct rpc_call *call);
 /** Forget a call: no callback. Its number stays below the floor. */
 void rpc_call_cancel(struct rpc *rpc, struct rpc_call *call);
 
+/** Move the deadline of every call: the caller was elsewhere for so long. */
+void rpc_calls_extend(struct rpc *rpc, uint64_t ns);
+
 /** Calls sent so far, and sent again. */
 void rpc_call_counts(const struct rpc *rpc, uint64_t *sent_out,
                      uint64_t *resent_out);

@@ -8,7 +8,8 @@
  *
  * 2. data_poll() takes the job at the head, gives it a slot, gathers pieces
  *    into it and starts the slot's first step; a job that has more pieces and
- *    may hold more slots goes to the end of the line.
+ *    may hold more slots goes to the end of the line, and so does one whose
+ *    client holds its share.
  *
  * 3. Each slot goes through the steps of its job (read: extents, moves; write:
  *    moves, extents) on its own and is free again; its job may get in line.
@@ -23,11 +24,16 @@
  * - The fabric's queue is full: the slot is put off and goes on at the next
  *   turn with the move that was refused; not beyond the job's deadline.
  *
+ * - Runs without end (a block of one byte, repeated 2^60 times) or a server
+ *   that is overwhelmed: beyond its deadline a job takes no more buffers, and
+ *   the client, if it is still there, asks again.
+ *
  * - A device or RMA error, or a run that is not well-formed: job_fail(). The
  *   slots under way end as they would, then the error is the answer.
  *
- * - The client is gone: its moves end with an error, as above, and rpc drops
- *   the answer.
+ * - The connection breaks: its moves end with an error, as above. If the client
+ *   is gone, so is the answer. If it lives, it is told "busy, later" and asks
+ *   again: reading twice, or writing the same bytes twice, harms nobody.
  */
 #include "server/data.h"
 
@@ -43,7 +49,8 @@ static int make_slots(struct data *data)
     size_t i, n = data->pool.nbuffers;
 
     data->slots_all = mem_calloc(n, sizeof(*data->slots_all));
-    if (data->slots_all == NULL)
+    data->shares = mem_calloc(n, sizeof(*data->shares));
+    if (data->slots_all == NULL || data->shares == NULL)
         return -ENOMEM;
     for (i = 0; i < n; i++) {
         slot = &data->slots_all[i];
@@ -94,6 +101,7 @@ int data_init(struct data *data, unsigned requests_max, unsigned buffers,
 void data_fini(struct data *data)
 {
     free(data->jobs_all);
+    free(data->shares);
     free(data->slots_all);
     pool_fini(&data->pool);
     *data = (struct data){0};
@@ -110,6 +118,7 @@ struct job *job_take(struct srv_target *target, struct rpc_request *request)
     *job = (struct job){
         .target = target,
         .request = request,
+        .client = request->client,
         .deadline_ns = clock_now(target->clock) + JOB_TIMEOUT_NS,
     };
     return job;
@@ -136,6 +145,8 @@ void job_fail(struct job *job, int rc, const char *text)
 
 static void answer(struct job *job)
 {
+    if (job->rc == -ERR_LINK)
+        job->rc = -ERR_BUSY;
     if (job->request != NULL && !job->target->is_closing)
         job->answer(job);
     job->request = NULL;
@@ -163,6 +174,7 @@ void job_want_slot(struct job *job)
     job->next = NULL;
     *data->line_end = job;
     data->line_end = &job->next;
+    data->nline++;
 }
 
 static struct job *line_pop(struct data *data)
@@ -172,16 +184,38 @@ static struct job *line_pop(struct data *data)
     data->line = job->next;
     if (data->line == NULL)
         data->line_end = &data->line;
+    data->nline--;
     job->is_in_line = false;
     return job;
 }
 
-static struct slot *slot_get(struct data *data, struct job *job)
+/* A client's entry, or one that is free. */
+static struct share *share_of(struct data *data, uint64_t client)
+{
+    struct share *share, *empty = NULL;
+    size_t i;
+
+    for (i = 0; i < data->pool.nbuffers; i++) {
+        share = &data->shares[i];
+        if (share->nslots > 0 && share->client == client)
+            return share;
+        if (share->nslots == 0 && empty == NULL)
+            empty = share;
+    }
+    assert(empty != NULL);
+    return empty;
+}
+
+static struct slot *slot_get(struct data *data, struct job *job,
+                             struct share *share)
 {
     struct slot *slot = data->slots_free;
 
     data->slots_free = slot->next;
     data->nslots_free--;
+    share->client = job->client;
+    share->nslots++;
+    slot->share = share;
     slot->job = job;
     slot->start = slot->fill = 0;
     slot->nextents = slot->nmoves = slot->posted = slot->waiting = 0;
@@ -204,29 +238,58 @@ void slot_put(struct slot *slot)
     slot->next = data->slots_free;
     data->slots_free = slot;
     data->nslots_free++;
+    slot->share->nslots--;
     job->nslots--;
     if (!job->is_over)
         job_want_slot(job);
     job_settle(job);
 }
 
-static void serve_head(struct data *data)
+/* @return false: it stands in line again, for its client has its share. */
+static bool serve_head(struct data *data)
 {
     struct job *job = line_pop(data);
+    struct share *share;
     struct slot *slot;
 
+    if (clock_now(job->target->clock) >= job->deadline_ns)
+        job_fail(job, -ERR_BUSY, NULL);
     if (job->is_over) {
         job_settle(job);
-        return;
+        return true;
     }
-    slot = slot_get(data, job);
+    share = share_of(data, job->client); /* none held: the entry says 0 */
+    if (share->nslots >= data->nslots_free) {
+        job_want_slot(job);
+        return false;
+    }
+    slot = slot_get(data, job, share);
     if (!slot_gather(slot)) {
         slot_put(slot); /* the job is over, and ends with its last slot */
-        return;
+        return true;
     }
     if (!job->is_over && !job->is_inline && job->nslots < JOB_SLOTS_MAX)
         job_want_slot(job);
     (*slot->step)(slot);
+    return true;
+}
+
+/* Until every buffer is held, or nobody in line may have one. @return how many
+ * were served. */
+static int serve_line(struct data *data)
+{
+    unsigned nrefused = 0;
+    int n = 0;
+
+    while (data->slots_free != NULL && nrefused < data->nline) {
+        if (serve_head(data)) {
+            nrefused = 0;
+            n++;
+        } else {
+            nrefused++;
+        }
+    }
+    return n;
 }
 
 void slot_go_on(struct slot *slot)
@@ -273,7 +336,5 @@ int data_poll(struct srv_target *target)
 
     if (data->put_off != NULL)
         n += repeat_put_off(data);
-    for (; data->line != NULL && data->slots_free != NULL; n++)
-        serve_head(data);
-    return n;
+    return n + serve_line(data);
 }

@@ -10,7 +10,9 @@
  *
  * Jobs that want a buffer stand in a line and take one in turn, so that a
  * large request does not keep a small one waiting; none holds more than
- * JOB_SLOTS_MAX.
+ * JOB_SLOTS_MAX. A client may hold only as many buffers as are still free, so
+ * that those which take their bytes slowly or never (stopped, computing) leave
+ * some to the others: n of them leave one in n + 1.
  *
  * Units    bytes.
  * Threads  the target's reactor.
@@ -31,7 +33,7 @@
 #include <stdint.h>
 
 #define JOB_SLOTS_MAX 8
-#define JOB_TIMEOUT_NS (60 * NS_PER_SEC) /* for a fabric that takes no move */
+#define JOB_TIMEOUT_NS (60 * NS_PER_SEC) /* no job takes a buffer after this */
 #define SLOT_EXTENTS_MAX 128
 #define SLOT_MOVES_MAX 64
 
@@ -54,8 +56,15 @@ struct slot_move {
 
 typedef void slot_step_fn(struct slot *slot);
 
+/* The buffers that one client holds. */
+struct share {
+    uint64_t client;
+    unsigned nslots; /* 0: the entry is free */
+};
+
 struct slot {
     struct job *job;
+    struct share *share;
     char *memory;
     uint32_t start; /* of the first byte: congruent with the object's offset */
     uint32_t fill;  /* end of the bytes taken so far */
@@ -87,6 +96,7 @@ struct job {
     bool is_inline;   /* data rides in the message: no moves */
     bool is_early;    /* may be answered when the last move is posted */
     bool is_in_line;
+    uint64_t client;
     uint64_t ino;
     uint64_t key;
     uint64_t addr;
@@ -106,9 +116,11 @@ struct data {
     struct pool pool;
     struct slot *slots_all, *slots_free;
     unsigned nslots_free;
+    struct share *shares; /* as many as buffers: no more clients hold any */
     struct slot *put_off, **put_off_end; /* wait for the net or a size */
     struct job *jobs_all, *jobs_free;
     struct job *line, **line_end;
+    unsigned nline;
     unsigned njobs; /* not in the free list */
 };
 

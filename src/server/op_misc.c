@@ -30,6 +30,11 @@ static op_fn *const handlers[] = {
     [PROTO_OP_obj_truncate] = op_obj_truncate,
     [PROTO_OP_obj_sync] = op_obj_sync,
     [PROTO_OP_obj_destroy] = op_obj_destroy,
+    [PROTO_OP_counter_step] = op_counter_step,
+    [PROTO_OP_counter_drop] = op_counter_drop,
+    [PROTO_OP_lock] = op_lock,
+    [PROTO_OP_unlock] = op_unlock,
+    [PROTO_OP_renew] = op_renew,
 };
 
 void op_dispatch(void *ctx, struct rpc_request *request)

@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/placement.h"
+#include "server/names_task.h"
 #include "server/reaper.h"
 #include "server/server.h"
 
@@ -27,16 +28,7 @@
 #include <stddef.h>
 
 #define MODE_MASK 07777u
-
-struct names_task {
-    struct names_op op; /* first */
-    struct srv_target *target;
-    struct rpc_request *request;
-    union proto_rep rep;
-    struct obj_io stat;
-    bool is_orphaning; /* unlink, and not a repeat */
-    struct names_task *next;
-};
+#define RECORD_BYTES 1024 /* of a new name, about */
 
 int names_tasks_init(struct srv_target *target)
 {
@@ -89,21 +81,13 @@ static void answer(struct names_task *task, int rc)
     target->names_free = task;
 }
 
-static void finish(struct names_op *op)
+void names_task_finish(struct names_op *op)
 {
     answer((struct names_task *)op, op->rc);
 }
 
-/* How a handler wants its operation run. */
-struct names_plan {
-    names_run_fn *run;
-    names_done_fn *done;
-    bool is_write;
-    bool wants_sync;
-};
-
-static void submit(struct srv_target *target, struct rpc_request *request,
-                   const struct names_plan *plan)
+void names_task_submit(struct srv_target *target, struct rpc_request *request,
+                       const struct names_plan *plan)
 {
     struct names_task *task = target->names_free;
 
@@ -134,7 +118,7 @@ static void submit_owned(struct srv_target *target,
     if (rc != 0)
         rpc_reply(request, rc, NULL, NULL);
     else
-        submit(target, request, plan);
+        names_task_submit(target, request, plan);
 }
 
 static struct once_key key_of(const struct names_task *task)
@@ -145,8 +129,7 @@ static struct once_key key_of(const struct names_task *task)
                              request->opcode};
 }
 
-/* Is it a retry, or can that not be told? Then op->rc is the end of it. */
-static bool is_decided(struct names_task *task, struct names *names)
+bool names_task_is_decided(struct names_task *task, struct names *names)
 {
     struct once_key key = key_of(task);
 
@@ -154,8 +137,7 @@ static bool is_decided(struct names_task *task, struct names *names)
     return task->op.rc != -ENOENT;
 }
 
-/* The effect is in the transaction: its answer must be too. */
-static void keep(struct names_task *task, struct names *names)
+void names_task_keep(struct names_task *task, struct names *names)
 {
     struct once_key key = key_of(task);
 
@@ -193,7 +175,7 @@ static void lookup_done(struct names_op *op)
 
     if (op->rc != 0 || inode->type != INODE_FILE ||
         inode->layout.targets[0] != task->target->config.target) {
-        finish(op);
+        names_task_finish(op);
         return;
     }
     task->stat = (struct obj_io){
@@ -247,6 +229,19 @@ static void stamp(const struct srv_target *target, struct inode *inode)
         clock_wall(target->clock);
 }
 
+/* Little space is left: only what is there already may be opened. */
+static bool is_refused(struct names_task *task, struct names *names,
+                       const struct name *name)
+{
+    struct inode inode;
+
+    if (!room_is_low(&task->target->room) ||
+        names_lookup(names, name, &inode) != -ENOENT)
+        return false;
+    task->op.rc = -ENOSPC;
+    return true;
+}
+
 static void run_create(struct names_op *op, struct names *names)
 {
     struct names_task *task = (struct names_task *)op;
@@ -259,7 +254,7 @@ static void run_create(struct names_op *op, struct names *names)
         .gid = req->gid,
     };
 
-    if (is_decided(task, names))
+    if (names_task_is_decided(task, names) || is_refused(task, names, &name))
         return;
     op->rc = choose_layout(task->target, req, &inode.layout);
     if (op->rc != 0)
@@ -271,15 +266,16 @@ static void run_create(struct names_op *op, struct names *names)
         op->rc = inode.type == INODE_DIR ? -EISDIR : 0; /* as it was */
     else if (op->rc == 0) {
         task->rep.create.is_new = 1;
-        keep(task, names);
+        names_task_keep(task, names);
     }
 }
 
 void op_create(struct srv_target *target, struct rpc_request *request)
 {
     static const struct names_plan plan = {
-        .run = run_create, .done = finish, .is_write = true};
+        .run = run_create, .done = names_task_finish, .is_write = true};
 
+    room_take(&target->room, RECORD_BYTES, clock_now(target->clock));
     submit_owned(target, request, request->body.create.parent,
                  &request->body.create.text, &plan);
 }
@@ -296,20 +292,21 @@ static void run_mkdir(struct names_op *op, struct names *names)
         .gid = req->gid,
     };
 
-    if (is_decided(task, names))
+    if (names_task_is_decided(task, names) || is_refused(task, names, &name))
         return;
     stamp(task->target, &inode);
     op->rc = names_insert(names, &name, &inode);
     task->rep.mkdir.inode = inode;
     if (op->rc == 0)
-        keep(task, names);
+        names_task_keep(task, names);
 }
 
 void op_mkdir(struct srv_target *target, struct rpc_request *request)
 {
     static const struct names_plan plan = {
-        .run = run_mkdir, .done = finish, .is_write = true};
+        .run = run_mkdir, .done = names_task_finish, .is_write = true};
 
+    room_take(&target->room, RECORD_BYTES, clock_now(target->clock));
     submit_owned(target, request, request->body.mkdir.parent,
                  &request->body.mkdir.text, &plan);
 }
@@ -325,14 +322,14 @@ static void run_unlink(struct names_op *op, struct names *names)
     struct name name = name_of(req->parent, &req->text);
     struct inode inode;
 
-    if (is_decided(task, names))
+    if (names_task_is_decided(task, names))
         return;
     op->rc = names_unlink(names, &name, &inode);
     if (op->rc != 0)
         return;
     task->rep.unlink.ino = inode.ino;
     task->is_orphaning = true;
-    keep(task, names);
+    names_task_keep(task, names);
 }
 
 static void unlink_done(struct names_op *op)
@@ -341,7 +338,7 @@ static void unlink_done(struct names_op *op)
 
     if (op->rc == 0 && task->is_orphaning)
         reaper_kick(task->target->reaper);
-    finish(op);
+    names_task_finish(op);
 }
 
 void op_unlink(struct srv_target *target, struct rpc_request *request)
@@ -379,7 +376,7 @@ static void run_set_striped(struct names_op *op, struct names *names)
 void op_set_striped(struct srv_target *target, struct rpc_request *request)
 {
     static const struct names_plan plan = {.run = run_set_striped,
-                                           .done = finish,
+                                           .done = names_task_finish,
                                            .is_write = true,
                                            .wants_sync = true};
 
@@ -409,11 +406,11 @@ static void run_thaw(struct names_op *op, struct names *names)
 void op_freeze(struct srv_target *target, struct rpc_request *request)
 {
     static const struct names_plan plan = {
-        .run = run_freeze, .done = finish, .is_write = true,
+        .run = run_freeze, .done = names_task_finish, .is_write = true,
         .wants_sync = true};
 
     if (owns_directory(target, request->body.freeze.dir))
-        submit(target, request, &plan);
+        names_task_submit(target, request, &plan);
     else
         rpc_reply(request, -ESTALE, NULL, NULL);
 }
@@ -421,11 +418,11 @@ void op_freeze(struct srv_target *target, struct rpc_request *request)
 void op_thaw(struct srv_target *target, struct rpc_request *request)
 {
     static const struct names_plan plan = {
-        .run = run_thaw, .done = finish, .is_write = true,
+        .run = run_thaw, .done = names_task_finish, .is_write = true,
         .wants_sync = true};
 
     if (owns_directory(target, request->body.thaw.dir))
-        submit(target, request, &plan);
+        names_task_submit(target, request, &plan);
     else
         rpc_reply(request, -ESTALE, NULL, NULL);
 }

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define SPIN_NS (20 * NS_PER_US)
-#define SLEEP_MAX_NS (1 * NS_PER_SEC)
+#define SLEEP_MAX_NS (100 * NS_PER_MS) /* net_may_sleep() allows no more */
 #define NAP_BUSY_NS (50 * NS_PER_US) /* something is at the device */
 #define NAP_IDLE_NS (20 * NS_PER_MS) /* how late a stop may be noticed */
 #define RETRY_NS (1 * NS_PER_MS)     /* the fabric's queue was full */

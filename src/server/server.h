@@ -19,8 +19,10 @@
 #include "proto/counters.h"
 #include "rpc/rpc.h"
 #include "server/data.h"
+#include "server/locks.h"
 #include "server/names_exec.h"
 #include "server/once.h"
+#include "server/room.h"
 #include "server/target.h"
 #include "store/obj.h"
 
@@ -57,11 +59,13 @@ struct srv_target {
     struct rmdirs *rmdirs;
     struct rmdir_task *rmdirs_free;
     struct reaper *reaper;
+    struct locks *locks;
 
     struct names_op sync_op; /* once a second while there is something new */
     bool is_syncing;
     uint64_t sync_due_ns; /* UINT64_MAX: nothing to sync */
 
+    struct room room; /* is_low: names thread too */
     int identity_fd; /* locked while we run, or -1 */
     int wake_fd;
     bool is_closing; /* callbacks only let go of what they hold */
@@ -81,6 +85,8 @@ op_fn op_rmdir;                                              /* op_rmdir.c */
 op_fn op_read;                                               /* op_read.c */
 op_fn op_write;                                              /* op_write.c */
 op_fn op_obj_stat, op_obj_truncate, op_obj_sync, op_obj_destroy;
+op_fn op_lock, op_unlock, op_renew;                           /* op_lock.c */
+op_fn op_counter_step, op_counter_drop;                      /* op_counter.c */
 
 /* Make and end the tasks of a kind; fini allows what init never made. */
 int names_tasks_init(struct srv_target *target);
@@ -91,6 +97,7 @@ int object_tasks_init(struct srv_target *target);
 void object_tasks_fini(struct srv_target *target);
 int rmdirs_init(struct srv_target *target);
 void rmdirs_fini(struct srv_target *target);
+int lock_table_init(struct srv_target *target);
 
 /** Undo the removals that a restart interrupted (presumed abort). */
 void rmdirs_recover(struct srv_target *target);

@@ -187,6 +187,12 @@ void slot_start_extents(struct slot *slot)
         slot_put_off(slot);
         return;
     }
+    if (is_write && !room_take(&target->room, slot->fill,
+                               clock_now(target->clock))) {
+        job_fail(slot->job, -ENOSPC, NULL);
+        slot_go_on(slot);
+        return;
+    }
     slot->waiting = slot->nextents;
     for (i = 0; i < slot->nextents; i++) {
         io = &slot->extents[i].io;

@@ -80,6 +80,8 @@ static int claim_directory(struct srv_target *target,
                         &target->identity_fd);
     if (rc != 0)
         log_error("target %u: %s", self->id, text);
+    else
+        room_init(&target->room, target->identity_fd);
     return rc;
 }
 
@@ -143,6 +145,8 @@ static int make_tasks(struct srv_target *target)
         rc = listings_init(target);
     if (rc == 0)
         rc = rmdirs_init(target);
+    if (rc == 0)
+        rc = lock_table_init(target);
     if (rc == 0)
         rc = reaper_create(target, &target->reaper);
     return rc;
@@ -209,6 +213,7 @@ int srv_target_create(const struct srv_target_config *config,
     target->started_ns = clock_now(config->clock);
     target->sync_due_ns = UINT64_MAX;
     target->identity_fd = target->wake_fd = -1;
+    room_init(&target->room, -1);
     rc = open_all(target, self);
     if (rc != 0) {
         if (rc == -ENOMEM) /* the rest was logged where it was decided */
@@ -246,6 +251,7 @@ void srv_target_destroy(struct srv_target **target_p)
     if (target->net != NULL)
         net_close(target->net);
     reaper_destroy(&target->reaper);
+    locks_destroy(&target->locks);
     rmdirs_fini(target);
     listings_fini(target);
     object_tasks_fini(target);
@@ -309,6 +315,7 @@ static int poll_timers(struct srv_target *target)
 
     n += reaper_poll(target->reaper, now);
     n += rmdirs_poll(target, now);
+    n += locks_poll(target->locks, now);
     return n;
 }
 
@@ -336,12 +343,14 @@ uint64_t srv_target_next_timer(const struct srv_target *target)
 
     next = least(next, target->sync_due_ns);
     next = least(next, reaper_next_timer(target->reaper));
+    next = least(next, locks_next_timer(target->locks));
     return least(next, rmdirs_next_timer(target));
 }
 
 void srv_target_drain(struct srv_target *target)
 {
     rpc_drain(target->rpc);
+    locks_dismiss(target->locks);
 }
 
 bool srv_target_is_idle(const struct srv_target *target)

@@ -86,6 +86,55 @@ static void test_strategy_follows_access(void)
     CHECK(strategy_of(rank * 10, 10, 0, 1) == ADIO_STRATEGY_TWO_PHASE);
 }
 
+/* One read of rows, of which one rank may want others than the rest. */
+static void read_rows(struct adio_file *file, uint64_t rows, bool is_other)
+{
+    uint64_t rank = (unsigned)test.rank, size = (unsigned)test.size;
+    struct access access;
+    struct adio_error error;
+    uint64_t bytes;
+
+    access_init(&access, rows * 3000);
+    if (is_other)
+        rank = 0;
+    access_add(&access, rank * 3000, 3000, size * 3000, rows, 0, 3000);
+    CHECK(coll_run(file, COLL_READ, access.runs, 1, NULL, &bytes, &error) == 0);
+    CHECK(bytes == rows * 3000);
+    CHECK(access_holds(&access, test.seed, MIB));
+    access_fini(&access);
+}
+
+/* Pieces that are cheap go to storage directly, the second time before anybody
+ * is asked; when a rank then wants something else all is right still, and what
+ * overlaps is read once the next time. */
+static void test_repeated_access_is_read_ahead(void)
+{
+    uint64_t size = (unsigned)test.size, all = 10 * 3000 * size;
+    bool is_last = test.rank == test.size - 1;
+    struct adio_file file;
+
+    test.what = "the same access again";
+    fault.layout.cheap_piece = 2000;
+    file_fill(test.seed, MIB);
+    file_open(&file);
+    for (int i = 0; i < 3; i++) {
+        read_rows(&file, 10, false);
+        CHECK(file.explain.strategy == ADIO_STRATEGY_DIRECT);
+        CHECK(sum_of(file.explain.bytes_storage) == all);
+    }
+    if (test.size > 1)
+        CHECK(file.explain.messages == 0);
+    read_rows(&file, 10, is_last);
+    read_rows(&file, 10, is_last);
+    if (test.size > 2)
+        CHECK(sum_of(file.explain.bytes_storage) == all - 10 * 3000);
+    read_rows(&file, 5, false);
+    read_rows(&file, 5, false);
+    CHECK(file.explain.strategy == ADIO_STRATEGY_DIRECT);
+    file_close(&file);
+    fault.layout.cheap_piece = 0;
+}
+
 /* Two operations under way, stepped in another order on every other rank. */
 static void test_two_under_way_are_stepped_in_any_order(void)
 {
@@ -165,7 +214,7 @@ static void check_spread(const struct coll_nodes *nodes, uint32_t n)
 
 static void test_aggregators_spread_over_nodes(void)
 {
-    struct coll_node node[3];
+    struct coll_node node[3] = {0};
     struct coll_nodes nodes = {
         .size = 30, .nnodes = 3, .cores = 16, .nodes = node};
     const uint64_t much = 1ull << 40;
@@ -176,16 +225,41 @@ static void test_aggregators_spread_over_nodes(void)
         for (int c = 0; c < NODE_CANDIDATES; c++)
             node[i].candidates[c] = 10 * i + c;
     }
-    CHECK(coll_nodes_count(&nodes, 0, 0, 0, much) == 3);
-    CHECK(coll_nodes_count(&nodes, 0, 0, 5, much) == 5);
-    CHECK(coll_nodes_count(&nodes, 0, 0, 50, much) == 6);
-    CHECK(coll_nodes_count(&nodes, 0, 0, 0, 1000) == 1);
-    CHECK(coll_nodes_count(&nodes, 0, 1, 50, much) == 3);
-    CHECK(coll_nodes_count(&nodes, 12, 0, 0, 1000) == 12);
-    CHECK(coll_nodes_count(&nodes, 100, 0, 0, much) == 24);
-    CHECK(coll_nodes_count(&nodes, 100, 2, 0, much) == 6);
+    CHECK(coll_nodes_count(&nodes, 0, 0, much) == 3);
+    CHECK(coll_nodes_count(&nodes, 0, 5, much) == 5);
+    CHECK(coll_nodes_count(&nodes, 0, 50, much) == 6);
+    CHECK(coll_nodes_count(&nodes, 0, 0, 1000) == 1);
+    CHECK(coll_nodes_count(&nodes, 12, 0, 1000) == 12);
+    CHECK(coll_nodes_count(&nodes, 100, 0, much) == 24);
     check_spread(&nodes, 3);
     check_spread(&nodes, 24);
+}
+
+/* ROMIO's words for who may aggregate. */
+static void test_config_list_names_hosts_and_counts(void)
+{
+    struct coll_node node[2] = {{.ranks = 3, .limit = 1, .candidates = {0, 1}},
+                                {.ranks = 3, .limit = 2, .candidates = {3, 4}}};
+    struct coll_nodes nodes = {
+        .size = 6, .nnodes = 2, .cores = 4, .nodes = node};
+
+    test.what = "cb_config_list";
+    CHECK(coll_nodes_limit("", "a", 4) == 4);
+    CHECK(coll_nodes_limit("*:2", "a", 4) == 2);
+    CHECK(coll_nodes_limit("*:*", "a", 4) == 4);
+    CHECK(coll_nodes_limit("*:9", "a", 4) == 4);
+    CHECK(coll_nodes_limit("a", "a", 4) == 1);
+    CHECK(coll_nodes_limit("a:3,b:2", "b", 4) == 2);
+    CHECK(coll_nodes_limit("a:3, b:0 ,*:1", "b", 4) == 0);
+    CHECK(coll_nodes_limit("a:3,*:1", "ab.site", 4) == 1);
+    CHECK(coll_nodes_limit("ab:3,*:1", "ab.site", 4) == 3);
+    CHECK(coll_nodes_limit("a:3", "b", 4) == 0);
+    CHECK(coll_nodes_list(&nodes) == 0);
+    CHECK(coll_nodes_count(&nodes, 100, 0, 1) == 3);
+    CHECK(coll_nodes_rank(&nodes, 0, 3) == 0);
+    CHECK(coll_nodes_rank(&nodes, 1, 3) == 3);
+    CHECK(coll_nodes_rank(&nodes, 2, 3) == 4);
+    free(nodes.listed);
 }
 
 int main(int argc, char **argv)
@@ -204,9 +278,11 @@ int main(int argc, char **argv)
         printf("test_coll: %d ranks, seed %s, %s rounds\n", test.size, argv[1],
                argv[2]);
     test_aggregators_spread_over_nodes();
+    test_config_list_names_hosts_and_counts();
     test_null_driver_reads_zeros();
     test_alike_reads_leave_storage_once();
     test_strategy_follows_access();
+    test_repeated_access_is_read_ahead();
     test_two_under_way_are_stepped_in_any_order();
     test_random(test.seed, atoi(argv[2]));
     test_faults(test.seed);

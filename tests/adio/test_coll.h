@@ -45,7 +45,9 @@ struct fault {
     int start_countdown; /* the n-th start fails (1: the next); 0: never */
     int test_countdown;  /* the n-th end fails */
     int short_countdown; /* the n-th end moves a byte less */
+    bool is_lasting;     /* what failed once fails for good */
     int code;
+    bool has_struck;
     struct adio_layout layout;
 };
 
@@ -63,6 +65,9 @@ unsigned char pattern(uint64_t version, uint64_t offset);
 
 /** Rank 0 makes the file `size` bytes of a version; all wait. */
 void file_fill(uint64_t version, uint64_t size);
+
+/** Rank 0 makes the file `size` zeros; all wait. */
+void file_zero(uint64_t size);
 
 /* An access: runs and the memory they name. */
 struct access {

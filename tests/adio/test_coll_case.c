@@ -42,6 +42,7 @@ unsigned char pattern(uint64_t version, uint64_t offset)
 
 void file_fill(uint64_t version, uint64_t size)
 {
+    MPI_Barrier(MPI_COMM_WORLD);
     if (test.rank == 0) {
         unsigned char *all = malloc(size + 1);
         int fd = open(test.path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
@@ -53,6 +54,15 @@ void file_fill(uint64_t version, uint64_t size)
         close(fd);
         free(all);
     }
+    MPI_Barrier(MPI_COMM_WORLD);
+}
+
+void file_zero(uint64_t size)
+{
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (test.rank == 0 &&
+        (truncate(test.path, 0) != 0 || truncate(test.path, (off_t)size) != 0))
+        MPI_Abort(MPI_COMM_WORLD, 1);
     MPI_Barrier(MPI_COMM_WORLD);
 }
 

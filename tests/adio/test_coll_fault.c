@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Failures: whatever fails on whichever rank, all ranks return the same code
- * and text, nobody hangs, and the next collective works.
+ * and text, nobody hangs, and the next collective works. Where the storage of
+ * one aggregator only fails, another takes over and nothing fails at all.
  */
 #include "test_coll.h"
 
@@ -20,7 +21,11 @@ static const struct adio_driver *real;
 
 static bool is_due(int *countdown)
 {
-    return *countdown > 0 && --*countdown == 0;
+    if (*countdown == 0 || --*countdown > 0)
+        return false;
+    *countdown = fault.is_lasting; /* due again at the next one */
+    fault.has_struck = true;
+    return true;
 }
 
 static int start_fails(struct adio_file *file, struct adio_error *error)
@@ -151,21 +156,36 @@ static uint64_t any(bool mine)
     return sum_of(mine);
 }
 
+/* Does a rank move what another one wanted? */
+static bool may_take_over(const struct adio_file *file)
+{
+    return test.size > 1 && (file->explain.strategy == ADIO_STRATEGY_SHARE ||
+                             file->explain.strategy == ADIO_STRATEGY_TWO_PHASE);
+}
+
 static void fail_once(struct adio_file *file, enum coll_verb verb,
                       bool is_alike, int where, struct fault how)
 {
-    bool has_failed;
+    uint64_t has_struck; /* it may never have been reached */
     int rc;
 
+    if (verb == COLL_WRITE)
+        file_fill(test.seed + 1, FILE_SIZE);
     if (test.rank == where)
         fault = how;
     rc = run_faulty(file, verb, is_alike);
-    has_failed = test.rank == where && fault.start_countdown == 0 &&
-                 fault.test_countdown == 0 && fault.short_countdown == 0;
-    CHECK((rc != 0) == any(has_failed)); /* it may never have been reached */
-    if (rc != 0)
-        CHECK(rc == how.code);
+    has_struck = any(fault.has_struck);
+    if (may_take_over(file)) {
+        CHECK(rc == 0);
+        CHECK((sum_of(file->explain.takeovers) > 0) == (has_struck > 0));
+    } else {
+        CHECK((rc != 0) == has_struck);
+        if (rc != 0)
+            CHECK(rc == how.code);
+    }
     fault = (struct fault){0};
+    if (verb == COLL_WRITE && rc != 0)
+        file_fill(test.seed, FILE_SIZE);
     read_all_right(file, is_alike);
 }
 
@@ -182,7 +202,79 @@ static void fail_everywhere(struct adio_file *file, enum coll_verb verb,
             test.what = "an end that fails";
             fail_once(file, verb, is_alike, where,
                       (struct fault){.test_countdown = n, .code = code});
+            test.what = "a device that is lost";
+            fail_once(file, verb, is_alike, where,
+                      (struct fault){.test_countdown = n,
+                                     .is_lasting = true,
+                                     .code = code});
         }
+}
+
+/* Bytes of memory that are as a read leaves them. */
+static uint64_t bytes_read(const struct access *access)
+{
+    uint64_t count = 0;
+
+    for (uint64_t i = 0; i < access->memory_size; i++)
+        count += access->memory[i] != UNTOUCHED;
+    return count;
+}
+
+/* Bytes of the file that a write made; rank 0 counts. */
+static uint64_t bytes_written(void)
+{
+    unsigned char *all = calloc(FILE_SIZE, 1);
+    uint64_t count = 0;
+    FILE *file;
+
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (test.rank == 0) {
+        file = fopen(test.path, "r");
+        CHECK(fread(all, 1, FILE_SIZE, file) == FILE_SIZE);
+        fclose(file);
+        for (uint64_t i = 0; i < FILE_SIZE; i++)
+            count += all[i] != 0;
+    }
+    free(all);
+    MPI_Bcast(&count, 1, MPI_UINT64_T, 0, MPI_COMM_WORLD);
+    return count;
+}
+
+/* From the n-th transfer on all devices are lost: one error everywhere, and no
+ * rank counts a byte that did not arrive. */
+static void lose_all(struct adio_file *file, enum coll_verb verb, bool is_alike,
+                     int n)
+{
+    struct access access;
+    struct adio_error error = {0};
+    uint64_t bytes;
+    int rc;
+
+    test.what = "all devices are lost";
+    if (verb == COLL_WRITE)
+        file_zero(FILE_SIZE);
+    make_access(&access, is_alike);
+    if (verb == COLL_WRITE)
+        memset(access.memory, 1, access.memory_size);
+    fault =
+        (struct fault){.start_countdown = n, .is_lasting = true, .code = -EIO};
+    rc = coll_run(file, verb, access.runs, access.n, NULL, &bytes, &error);
+    rc = agreed(rc, &error);
+    CHECK(rc == 0 || rc == -EIO);
+    if (n == 1) /* later on a rank may not have come to its n-th transfer */
+        CHECK(rc == (any(fault.has_struck) ? -EIO : 0));
+    if (rc == 0 && verb == COLL_READ)
+        CHECK(access_holds(&access, test.seed, FILE_SIZE));
+    if (rc != 0 && n == 1)
+        CHECK(bytes == 0);
+    if (verb == COLL_READ)
+        CHECK(bytes <= bytes_read(&access) + FILE_SIZE / 64); /* 0xa5 data */
+    else
+        CHECK(sum_of(bytes) <= bytes_written());
+    fault = (struct fault){0};
+    access_fini(&access);
+    file_fill(test.seed, FILE_SIZE);
+    read_all_right(file, is_alike);
 }
 
 static void fail_short_write(struct adio_file *file)
@@ -217,17 +309,19 @@ static void fail_before(struct adio_file *file)
 static void fail_memory(struct adio_file *file, enum coll_verb verb,
                         bool is_alike, int where)
 {
-    int n, rc = -1;
+    int n, nfine = 0, rc = -1;
 
     test.what = "an allocation that fails";
-    for (n = 0; n < MEM_FAULTS_MAX && (n < 2 || rc != 0); n++) {
+    for (n = 0; n < MEM_FAULTS_MAX && nfine < 4; n++) {
         if (test.rank == where)
             mem_fault_set(n);
         rc = run_faulty(file, verb, is_alike);
         CHECK(rc == 0 || (rc == -ENOMEM && n > 0));
+        /* Fine for want of a failure, not because another took over. */
+        nfine = rc == 0 && sum_of(file->explain.takeovers) == 0 ? nfine + 1 : 0;
     }
     CHECK(rc == 0);
-    CHECK(n > 3);
+    CHECK(n > 6);
 }
 
 /* What a file keeps: all ranks fail to make it, or none. */
@@ -262,10 +356,14 @@ void test_faults(uint64_t seed)
         file.hints.cb_nodes = (uint32_t)(test.size < 3 ? test.size : 3);
         for (int is_alike = 0; is_alike < 2; is_alike++) {
             fail_everywhere(&file, COLL_READ, is_alike);
+            for (int n = 1; n <= 4; n++)
+                lose_all(&file, COLL_READ, is_alike, n);
             fail_memory(&file, COLL_READ, is_alike, 0);
             fail_memory(&file, COLL_READ, is_alike, test.size - 1);
         }
         fail_everywhere(&file, COLL_WRITE, false);
+        for (int n = 1; n <= 4; n++)
+            lose_all(&file, COLL_WRITE, false, n);
         fail_memory(&file, COLL_WRITE, false, test.size - 1);
         if (strategy == ADIO_STRATEGY_TWO_PHASE)
             fail_short_write(&file);

@@ -86,6 +86,8 @@ static void choose_hints(struct adio_file *file, struct rng *common)
     file->hints.cb_nodes = (uint32_t)rng_below(common, (unsigned)test.size + 2);
     file->hints.cb_read = (enum adio_toggle)rng_below(common, 3);
     fault.layout = (struct adio_layout){0};
+    if (rng_chance(common, 40))
+        fault.layout.cheap_piece = 1 + (uint32_t)rng_below(common, 2000);
     if (rng_chance(common, 50)) {
         fault.layout.stripe_size = 1u << (10 + rng_below(common, 6));
         fault.layout.width = 1 + (uint32_t)rng_below(common, 5);

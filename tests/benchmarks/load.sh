@@ -38,7 +38,7 @@ field() {
 
 # check RANKS GROUP MODE: two epochs read each sample twice a rank of a group.
 check() {
-    line=$(mpi_run "$1" 60 "$load" --mode "$3" --group "$2" --batch 16 \
+    line=$(mpi_run "$1" 200 "$load" --mode "$3" --group "$2" --batch 16 \
         --epochs 2 "$dir/data") || fail "$3 at $1 ranks ended with $?"
     [ "$(field samples "$line")" = $((60 * 2 * $2)) ] ||
         fail "$3 at $1 ranks, groups of $2: $line"
@@ -63,7 +63,7 @@ done
 # Some bytes differ: the ranks must not end well, and must say where.
 printf 'XXXXXXXXXXXXXXXX' |
     dd of="$dir/data/shard-0001" bs=1 seek=4321 conv=notrunc 2>/dev/null
-mpi_run 2 60 "$load" --mode collective "$dir/data" >"$dir/out" 2>&1 &&
+mpi_run 2 200 "$load" --mode collective "$dir/data" >"$dir/out" 2>&1 &&
     fail "changed bytes were not found"
 grep -q 'shard 1, offset' "$dir/out" || fail "no word of shard 1: $(cat "$dir/out")"
 echo "ok: changed bytes are found"
@@ -71,7 +71,7 @@ echo "ok: changed bytes are found"
 # A shard cut short is an error too, not a hang.
 head -c 100 "$dir/data/shard-0002" >"$dir/short"
 mv "$dir/short" "$dir/data/shard-0002"
-mpi_run 2 60 "$load" --mode independent "$dir/data" >"$dir/out" 2>&1 &&
+mpi_run 2 200 "$load" --mode independent "$dir/data" >"$dir/out" 2>&1 &&
     fail "a short shard was not found"
 [ $? != 124 ] || fail "a short shard hangs"
 echo "ok: a short shard is found"

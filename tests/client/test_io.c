@@ -439,6 +439,28 @@ static void test_a_late_server_cannot_touch_the_memory(void)
     finish(fake, &file);
 }
 
+/* A program computes for longer than the timeout; the servers answer at once,
+ * and the operation needs more of them when the program comes back. */
+static void test_time_spent_elsewhere_is_no_timeout(void)
+{
+    struct capstan_file *file;
+    struct fake *fake = start(3, &file);
+    static uint8_t in[4000 * STRIPE], out[4000 * STRIPE];
+    struct capstan_run run = {
+        .length = sizeof(in), .count = 1, .memory = out};
+    struct capstan_request *request;
+    uint64_t bytes = 0;
+
+    fill(in, sizeof(in), 12);
+    write_all(file, 0, in, sizeof(in));
+    CU_ASSERT_EQUAL_FATAL(capstan_file_readv_start(file, &run, 1, &request), 0);
+    clock_virtual_set(&fake->clock, fake->clock.now_ns + 100 * NS_PER_SEC);
+    CU_ASSERT_EQUAL(capstan_request_wait(&request, &bytes), 0);
+    CU_ASSERT_EQUAL(bytes, sizeof(in));
+    CU_ASSERT_EQUAL(memcmp(in, out, sizeof(in)), 0);
+    finish(fake, &file);
+}
+
 static void test_requests_overlap_and_end_by_test(void)
 {
     struct capstan_file *file;
@@ -673,6 +695,7 @@ int main(void)
         UNIT_TEST(test_a_removed_file_is_stale),
         UNIT_TEST(test_a_timeout_gives_the_memory_back),
         UNIT_TEST(test_a_late_server_cannot_touch_the_memory),
+        UNIT_TEST(test_time_spent_elsewhere_is_no_timeout),
         UNIT_TEST(test_requests_overlap_and_end_by_test),
         UNIT_TEST(test_every_failed_allocation_is_survived),
         UNIT_TEST(test_random_io_matches_a_model),

@@ -27,7 +27,7 @@ ranks=${CAPSTAN_TEST_RANKS:-1 2 4 7}
 mpi() {
     nranks=$1
     shift
-    timeout "${CAPSTAN_TEST_TIMEOUT:-60}" "$MPIRUN" --oversubscribe \
+    timeout "${CAPSTAN_TEST_TIMEOUT:-300}" "$MPIRUN" --oversubscribe \
         -n "$nranks" "$@" </dev/null
     rc=$?
     [ $rc -eq 124 ] && echo "timed out: $*" >&2

@@ -6,12 +6,21 @@
 #include <CUnit/Basic.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* The tcp provider (1.17) forgets a message that nobody received. */
+const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *
+__lsan_default_suppressions(void)
+{
+    return "leak:libfabric.so";
+}
 
 static void on_recv(void *ctx, struct net *net, void *buffer, size_t len)
 {
@@ -34,7 +43,8 @@ static struct net_config config_for(const char *provider, const char *service,
                                .service = service,
                                .message_max = KIT_MESSAGE_MAX,
                                .receives = receives,
-                               .clock = clock_real()};
+                               .clock = clock_real(),
+                               .no_shortcut = KIT_NO_SHORTCUT};
 }
 
 int kit_open(struct kit_end *end, const char *provider, const char *service,
@@ -75,7 +85,7 @@ const char *kit_service_of(const char *provider, const char *name)
     struct sockaddr_in in;
 
     if (strcmp(provider, "shm") == 0)
-        return strstr(name, "test-");
+        return name + strlen("shm-");
     memcpy(&in, name, sizeof(in));
     snprintf(service, sizeof(service), "%u", ntohs(in.sin_port));
     return service;
@@ -180,6 +190,7 @@ static int announce(struct net *net, const struct net_remote *remote)
 int kit_serve(const char *provider, const char *service)
 {
     struct net_config config = config_for(provider, service, 64);
+    struct pollfd input = {.fd = 0, .events = POLLIN};
     struct net_remote remote;
     unsigned count = 0;
     struct net_mr *mr;
@@ -197,8 +208,10 @@ int kit_serve(const char *provider, const char *service)
     net_mr_remote(net, mr, &remote);
     if (announce(net, &remote) != 0)
         return 4;
-    for (;;)
-        net_wait(net, clock_now(clock_real()) + NS_PER_SEC);
+    while (poll(&input, 1, 0) == 0)
+        net_wait(net, clock_now(clock_real()) + 20 * NS_PER_MS);
+    net_close(net);
+    return 0;
 }
 
 static void become_server(const char *provider, const char *service, int in,
@@ -252,6 +265,16 @@ int kit_server_start(struct kit_server *server, const char *provider,
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
+void kit_server_stop(struct kit_server *server)
+{
+    int status = 1;
+
+    close(server->in);
+    waitpid(server->pid, &status, 0);
+    CU_ASSERT_EQUAL(status, 0);
+    close(server->out);
+}
+
 void kit_server_kill(struct kit_server *server)
 {
     kill(server->pid, SIGKILL);
@@ -264,10 +287,11 @@ int kit_ask(struct kit_end *end, uint64_t peer, uint32_t number)
 {
     struct kit_ask ask = {.number = number};
     size_t len = sizeof(ask.name);
-    unsigned before = end->nreceived;
+    uint64_t until_ns = clock_now(clock_real()) + KIT_ANSWER_NS;
     static struct kit_call call;
     int rc;
 
+    end->last = ~number;
     net_name(end->net, ask.name, &len);
     ask.name_len = (uint32_t)len;
     rc = kit_send(end, NULL, &call, peer, &ask, sizeof(ask));
@@ -277,9 +301,9 @@ int kit_ask(struct kit_end *end, uint64_t peer, uint32_t number)
         return -ETIMEDOUT;
     if (call.rc != 0)
         return call.rc;
-    if (!kit_until(end, NULL, &end->nreceived, before + 1))
-        return -ETIMEDOUT;
-    return end->last == number ? 0 : -EBADMSG;
+    while (end->last != number && clock_now(clock_real()) < until_ns)
+        net_wait(end->net, until_ns);
+    return end->last == number ? 0 : -ETIMEDOUT;
 }
 
 int kit_run(const char *name, CU_TestInfo *tests)

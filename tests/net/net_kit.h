@@ -13,9 +13,13 @@
 
 #include <sys/types.h>
 
+#ifndef KIT_NO_SHORTCUT
+#define KIT_NO_SHORTCUT false
+#endif
 #define KIT_MESSAGE_MAX 8192
 #define KIT_DEADLINE_NS (20 * NS_PER_SEC)
-#define KIT_MEMORY (1u << 20) /* registered by every server */
+#define KIT_ANSWER_NS (3 * NS_PER_SEC) /* then the message was lost */
+#define KIT_MEMORY (1u << 20)          /* registered by every server */
 
 struct kit_end {
     struct net *net;
@@ -76,7 +80,10 @@ int kit_send(struct kit_end *from, struct kit_end *other, struct kit_call *call,
 int kit_server_start(struct kit_server *server, const char *provider,
                      const char *service);
 
-/** kill -9 and reap. */
+/** End a server in peace, so that it leaves nothing behind. */
+void kit_server_stop(struct kit_server *server);
+
+/** kill -9 and reap. Start it again there, so that its remains are found. */
 void kit_server_kill(struct kit_server *server);
 
 /** Ask a server and wait for the answer. @return 0, the error, or -ETIMEDOUT.

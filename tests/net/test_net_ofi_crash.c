@@ -52,7 +52,7 @@ static void test_other_process_answers_and_shows_its_memory(void)
 {
     static char memory[KIT_MEMORY];
     char service[NET_NAME_MAX];
-    struct kit_server server;
+    struct kit_server server = {0};
     struct kit_end end;
     uint64_t peer;
     unsigned nwrong = 0;
@@ -68,7 +68,7 @@ static void test_other_process_answers_and_shows_its_memory(void)
         nwrong += memory[i] != (char)(i % 251);
     CU_ASSERT_EQUAL(nwrong, 0);
     net_close(end.net);
-    kit_server_kill(&server);
+    kit_server_stop(&server);
 }
 
 /* Ask until an answer comes, as a caller with a deadline would. */
@@ -79,14 +79,14 @@ static int ask_until_answered(struct kit_end *end, uint64_t peer)
 
     do {
         rc = kit_ask(end, peer, 4711);
-    } while (rc == -ERR_LINK && clock_now(clock_real()) < until_ns);
+    } while (rc != 0 && clock_now(clock_real()) < until_ns);
     return rc;
 }
 
 static void test_restarted_server_is_reached_again(void)
 {
     char service[NET_NAME_MAX];
-    struct kit_server server;
+    struct kit_server server = {0};
     struct kit_call call;
     struct kit_end end;
     uint64_t peer;
@@ -95,25 +95,22 @@ static void test_restarted_server_is_reached_again(void)
     CU_ASSERT_EQUAL_FATAL(kit_open(&end, provider, NULL, 8), 0);
     CU_ASSERT_EQUAL(net_peer_resolve(end.net, "127.0.0.1", service, &peer), 0);
     CU_ASSERT_EQUAL(kit_ask(&end, peer, 1), 0);
-    for (unsigned round = 0; round < 2; round++) {
-        kit_server_kill(&server);
-        /* Told within OFI_LINK_NS or so, first or second: some bytes may
-         * still fit into a dead connection. */
-        for (unsigned i = 0; i < 1000; i++) {
-            CU_ASSERT_EQUAL_FATAL(kit_send(&end, NULL, &call, peer, "abcd", 4),
-                                  0);
-            CU_ASSERT_FATAL(kit_until(&end, NULL, &call.nended, 1));
-            if (call.rc != 0)
-                break;
-            net_wait(end.net, clock_now(clock_real()) + 10 * NS_PER_MS);
-        }
-        CU_ASSERT_EQUAL(call.rc, -ERR_LINK);
-        CU_ASSERT_EQUAL_FATAL(kit_server_start(&server, provider, service), 0);
-        CU_ASSERT_EQUAL(ask_until_answered(&end, peer), 0);
-        CU_ASSERT_EQUAL(kit_ask(&end, peer, 2), 0);
-    }
-    net_close(end.net);
     kit_server_kill(&server);
+    /* Told within OFI_LINK_NS or so, first or second: some bytes may
+     * still fit into a dead connection. */
+    for (unsigned i = 0; i < 1000; i++) {
+        CU_ASSERT_EQUAL_FATAL(kit_send(&end, NULL, &call, peer, "abcd", 4), 0);
+        CU_ASSERT_FATAL(kit_until(&end, NULL, &call.nended, 1));
+        if (call.rc != 0)
+            break;
+        net_wait(end.net, clock_now(clock_real()) + 10 * NS_PER_MS);
+    }
+    CU_ASSERT_EQUAL(call.rc, -ERR_LINK);
+    CU_ASSERT_EQUAL_FATAL(kit_server_start(&server, provider, service), 0);
+    CU_ASSERT_EQUAL(ask_until_answered(&end, peer), 0);
+    CU_ASSERT_EQUAL(kit_ask(&end, peer, 2), 0);
+    net_close(end.net);
+    kit_server_stop(&server);
 }
 
 /* Operations that are under way at the moment of death all end, once. */
@@ -123,7 +120,7 @@ static void test_death_ends_everything_under_way(void)
     static char memory[N][LEN];
     static struct kit_call calls[N];
     char service[NET_NAME_MAX];
-    struct kit_server server;
+    struct kit_server server = {0};
     struct kit_end end;
     uint64_t peer;
 
@@ -151,7 +148,7 @@ static void test_death_ends_everything_under_way(void)
     CU_ASSERT_EQUAL(ask_until_answered(&end, peer), 0);
     CU_ASSERT_EQUAL(read_memory(&end, peer, memory[0], LEN, &server.remote), 0);
     net_close(end.net);
-    kit_server_kill(&server);
+    kit_server_stop(&server);
 }
 
 /* The death of one peer does not stop the traffic with another. */
@@ -159,7 +156,7 @@ static void test_death_of_one_leaves_the_other(void)
 {
     static char memory[2][65536], big[KIT_MESSAGE_MAX];
     char service[2][NET_NAME_MAX];
-    struct kit_server servers[2];
+    struct kit_server servers[2] = {0};
     struct kit_call calls[2];
     struct kit_end end;
     uint64_t peers[2];
@@ -187,7 +184,10 @@ static void test_death_of_one_leaves_the_other(void)
         read_memory(&end, peers[1], memory[1], 65536, &servers[1].remote), 0);
     CU_ASSERT_EQUAL(memory[1][252], 1);
     net_close(end.net);
-    kit_server_kill(&servers[1]);
+    kit_server_stop(&servers[1]);
+    CU_ASSERT_EQUAL_FATAL(kit_server_start(&servers[0], provider, service[0]),
+                          0);
+    kit_server_stop(&servers[0]);
 }
 
 /* --- Strangers at the port --- */
@@ -214,7 +214,7 @@ static void test_garbage_at_the_port_does_no_harm(void)
 {
     static const size_t lens[] = {0, 1, 7, 8, 64, 4096};
     char service[NET_NAME_MAX];
-    struct kit_server server;
+    struct kit_server server = {0};
     struct kit_end end;
     uint64_t peer;
 
@@ -230,14 +230,14 @@ static void test_garbage_at_the_port_does_no_harm(void)
         throw_bytes(service, seed, lens[seed % 6]);
     CU_ASSERT_EQUAL(kit_ask(&end, peer, 3), 0);
     net_close(end.net);
-    kit_server_kill(&server);
+    kit_server_stop(&server);
 }
 
 static void test_silent_stranger_does_not_block_others(void)
 {
     struct sockaddr_in to = {.sin_family = AF_INET};
     char service[NET_NAME_MAX];
-    struct kit_server server;
+    struct kit_server server = {0};
     struct kit_end end;
     uint64_t peer;
     int fds[8];
@@ -259,7 +259,7 @@ static void test_silent_stranger_does_not_block_others(void)
     for (unsigned i = 0; i < 8; i++)
         close(fds[i]);
     net_close(end.net);
-    kit_server_kill(&server);
+    kit_server_stop(&server);
 }
 
 int main(int argc, char **argv)

@@ -239,6 +239,46 @@ static void test_rma_both_ways_and_refused_without_right(void)
     net_sim_destroy(&fabric);
 }
 
+/* A write breaks the connection: the message behind it is lost with it, what
+ * is started afterwards arrives. */
+static void test_a_broken_link_takes_all_that_is_under_way(void)
+{
+    struct net_sim_config odds = {
+        .seed = 1, .delay_min_ns = 1000, .delay_max_ns = 1000,
+        .break_percent = 100};
+    static char memory[8] = "01234567";
+    struct net_remote remote;
+    struct seen at_a, at_b;
+    struct call write, send;
+    struct net *a, *b;
+    struct net_mr *mr;
+    uint32_t number = 1;
+
+    clock_virtual_init(&clk);
+    CU_ASSERT_EQUAL_FATAL(net_sim_create(&odds, &clk, &fabric), 0);
+    a = open_at("a", &at_a, 8);
+    b = open_at("b", &at_b, 8);
+    CU_ASSERT_EQUAL_FATAL(net_mr_reg(b, memory, sizeof(memory), NET_MEM_HOST,
+                                     NET_REMOTE_WRITE, &mr), 0);
+    net_mr_remote(b, mr, &remote);
+    write = send = (struct call){.op.done = on_done};
+    net_write(a, &write.op, peer_at(a, "b"), "zzzz", 4, NULL, remote.addr,
+              remote.key);
+    net_send(a, &send.op, peer_at(a, "b"), &number, 4, NULL);
+    settle(a, b, SECOND);
+    CU_ASSERT_EQUAL(write.rc, -ERR_LINK);
+    CU_ASSERT_EQUAL(memory[0], '0');
+    CU_ASSERT_EQUAL(at_b.nreceived, 0);
+    send = (struct call){.op.done = on_done};
+    net_send(a, &send.op, peer_at(a, "b"), &number, 4, NULL);
+    settle(a, b, SECOND);
+    CU_ASSERT_EQUAL(at_b.nreceived, 1);
+    net_mr_dereg(b, mr);
+    net_close(a);
+    net_close(b);
+    net_sim_destroy(&fabric);
+}
+
 static void test_odds_drop_and_double(void)
 {
     struct net_sim_counts counts;
@@ -563,6 +603,7 @@ int main(void)
         {"order is kept", test_messages_keep_order_unless_reordered},
         {"send after write", test_send_never_overtakes_write},
         {"rma both ways", test_rma_both_ways_and_refused_without_right},
+        {"a broken link", test_a_broken_link_takes_all_that_is_under_way},
         {"odds", test_odds_drop_and_double},
         {"same seed, same history", test_same_seed_is_same_history},
         {"queue full", test_start_is_refused_when_queue_is_full},

@@ -326,7 +326,7 @@ static void test_no_memory_leaves_nothing_behind(void)
             break;
         CU_ASSERT_EQUAL(rc, -ENOMEM);
         CU_ASSERT_PTR_NULL(cluster);
-        CU_ASSERT_STRING_EQUAL(text, "file: Cannot allocate memory");
+        CU_ASSERT_STRING_EQUAL(text, "cluster file file: Cannot allocate memory");
     }
     CU_ASSERT_EQUAL(rc, 0);
     CU_ASSERT_TRUE(n > 10);
@@ -376,7 +376,7 @@ static void test_files_are_found_in_their_order(void)
     setenv("CAPSTAN_CLUSTER", "/nowhere/cluster.yaml", 1);
     CU_ASSERT_EQUAL(cluster_load(NULL, &cluster, text), -ENOENT);
     CU_ASSERT_STRING_EQUAL(text,
-                           "/nowhere/cluster.yaml: No such file or directory");
+                           "cluster file /nowhere/cluster.yaml: No such file or directory");
 
     setenv("CAPSTAN_CLUSTER", directory, 1);
     CU_ASSERT_EQUAL(cluster_load(NULL, &cluster, text), -EINVAL);

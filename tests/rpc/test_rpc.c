@@ -384,6 +384,135 @@ static void test_another_cluster_is_refused(void)
     }
 }
 
+/* A server of another version: answers every HELLO with its own. */
+struct stranger {
+    struct net *net;
+    struct net_op op;
+    uint8_t answer[PROTO_HEADER_SIZE];
+    bool is_asked;
+};
+
+static void stranger_sent(struct net_op *op, int rc)
+{
+}
+
+static void stranger_receive(void *ctx, struct net *net, void *buffer,
+                             size_t len)
+{
+    struct stranger *stranger = ctx;
+    struct proto_header header;
+    union proto_req req;
+    uint64_t peer;
+
+    if (!stranger->is_asked && proto_header_decode(buffer, len, &header) == 0 &&
+        proto_req_decode(header.opcode, (uint8_t *)buffer + PROTO_HEADER_SIZE,
+                         header.body, &req) == 0 &&
+        net_peer_insert(net, req.hello.name.data, req.hello.name.len, &peer) ==
+            0) {
+        stranger->is_asked = true;
+        header.version = PROTO_VERSION + 1;
+        header.flags = PROTO_FLAG_REPLY;
+        header.status = PROTO_STATUS_VERSION;
+        header.body = 0;
+        proto_header_encode(&header, stranger->answer);
+        stranger->op.done = stranger_sent;
+        net_send(net, &stranger->op, peer, stranger->answer,
+                 sizeof(stranger->answer), NULL);
+    }
+    net_release(net, buffer);
+}
+
+static int stranger_turn(void *ctx)
+{
+    return net_poll(((struct stranger *)ctx)->net);
+}
+
+static void test_a_client_names_both_versions(void)
+{
+    struct net_sim_config odds = calm();
+    struct stranger stranger = {0};
+    struct tracked tracked;
+    struct world world;
+    struct net_config config = {.provider = "sim",
+                                .node = "sim",
+                                .service = "t1",
+                                .message_max = PROTO_MESSAGE_MAX,
+                                .receives = 4,
+                                .recv = stranger_receive,
+                                .recv_ctx = &stranger};
+
+    world_init(&world, &odds);
+    stop_server(&world);
+    config.clock = &world.clock.clock;
+    config.fabric = world.fabric;
+    CU_ASSERT_EQUAL_FATAL(net_open(&net_sim, &config, &stranger.net), 0);
+    net_sim_actor_add(world.fabric, stranger_turn, &stranger);
+    start(&world, &tracked, PROTO_OP_ping, 0, 5 * NS_PER_SEC);
+    finish(&world, &tracked);
+    CU_ASSERT_EQUAL(tracked.rc, -ERR_VERSION);
+    CU_ASSERT(strstr(tracked.call.text, "version 2, this client 1") != NULL);
+    net_sim_actor_remove(world.fabric, &stranger);
+    net_close(stranger.net);
+    start_server(&world, 4);
+    world_fini(&world);
+}
+
+static struct proto_header last_answer;
+
+static void note_answer(void *ctx, struct net *net, void *buffer, size_t len)
+{
+    proto_header_decode(buffer, len, &last_answer);
+    net_release(net, buffer);
+}
+
+static void test_a_server_answers_another_version(void)
+{
+    struct net_sim_config odds = calm();
+    struct net_config config = {.provider = "sim",
+                                .node = "sim",
+                                .message_max = PROTO_MESSAGE_MAX,
+                                .receives = 4,
+                                .recv = note_answer};
+    struct proto_header header = {.magic = PROTO_MAGIC,
+                                  .version = PROTO_VERSION + 1,
+                                  .opcode = PROTO_OP_hello,
+                                  .target = 1,
+                                  .request = 1};
+    uint8_t message[512], name[NET_NAME_MAX];
+    size_t name_len = sizeof(name), len;
+    union proto_req req = {0};
+    struct net_op op = {.done = stranger_sent};
+    struct world world;
+    struct net *net;
+    uint64_t peer;
+    int i;
+
+    world_init(&world, &odds);
+    config.clock = &world.clock.clock;
+    config.fabric = world.fabric;
+    CU_ASSERT_EQUAL_FATAL(net_open(&net_sim, &config, &net), 0);
+    CU_ASSERT_EQUAL(net_name(net, name, &name_len), 0);
+    req.hello.name = (struct proto_bytes){name, (uint32_t)name_len};
+    CU_ASSERT_EQUAL(proto_req_encode(PROTO_OP_hello, &req,
+                                     message + PROTO_HEADER_SIZE,
+                                     sizeof(message) - PROTO_HEADER_SIZE, &len),
+                    0);
+    header.body = (uint32_t)len;
+    proto_header_encode(&header, message);
+    CU_ASSERT_EQUAL(net_peer_resolve(net, "sim", "t1", &peer), 0);
+    CU_ASSERT_EQUAL(
+        net_send(net, &op, peer, message, PROTO_HEADER_SIZE + len, NULL), 0);
+    memset(&last_answer, 0, sizeof(last_answer));
+    for (i = 0; i < 100; i++) {
+        net_poll(net);
+        net_sim_step(world.fabric, world.clock.now_ns + NS_PER_MS);
+    }
+    CU_ASSERT_EQUAL(last_answer.status, PROTO_STATUS_VERSION);
+    CU_ASSERT_EQUAL(last_answer.version, PROTO_VERSION);
+    net_close(net);
+    world_fini(&world);
+}
+
 static void sent_garbage(struct net_op *op, int rc)
 {
 }
@@ -448,6 +577,8 @@ int main(int argc, char **argv)
     CU_ADD_TEST(suite, test_a_restarted_server_is_found_again);
     CU_ADD_TEST(suite, test_a_dead_server_ends_in_time);
     CU_ADD_TEST(suite, test_another_cluster_is_refused);
+    CU_ADD_TEST(suite, test_a_client_names_both_versions);
+    CU_ADD_TEST(suite, test_a_server_answers_another_version);
     CU_ADD_TEST(suite, test_garbage_does_not_disturb);
     CU_basic_set_mode(CU_BRM_NORMAL);
     CU_basic_run_tests();

@@ -176,27 +176,38 @@ static void call_done(struct rpc_call *call, int rc, const union proto_rep *rep)
         keep(kit, &kit->rep.stats.counters);
 }
 
+static void start_call(struct kit *kit, struct rpc_call *call, uint16_t target,
+                       uint16_t opcode, const void *req)
+{
+    call->target = target;
+    call->opcode = opcode;
+    call->req = req;
+    call->deadline_ns = kit->clock.now_ns + CALL_NS;
+    call->ctx = kit;
+    rpc_call_start(kit->rpc, call);
+}
+
+static void ignore(struct rpc_call *call, int rc, const union proto_rep *rep)
+{
+    (void)call;
+    (void)rc;
+    (void)rep;
+}
+
 void kit_call_start(struct kit *kit, struct rpc_call *call, uint16_t target,
                     uint16_t opcode, const void *req)
 {
-    *call = (struct rpc_call){
-        .target = target,
-        .opcode = opcode,
-        .req = req,
-        .deadline_ns = kit->clock.now_ns + CALL_NS,
-        .done = call_done,
-        .ctx = kit,
-    };
-    kit->is_done = false;
-    rpc_call_start(kit->rpc, call);
+    *call = (struct rpc_call){.done = ignore};
+    start_call(kit, call, target, opcode, req);
 }
 
 int kit_call(struct kit *kit, uint16_t target, uint16_t opcode,
              const void *req)
 {
-    struct rpc_call call;
+    struct rpc_call call = {.done = call_done};
 
-    kit_call_start(kit, &call, target, opcode, req);
+    kit->is_done = false;
+    start_call(kit, &call, target, opcode, req);
     while (!kit->is_done)
         step(kit, kit->clock.now_ns + 10 * NS_PER_MS);
     return kit->rc;

@@ -62,7 +62,7 @@ void kit_run(struct kit *kit, uint64_t ns);
 int kit_call(struct kit *kit, uint16_t target, uint16_t opcode,
              const void *req);
 
-/** Start a call and forget it: for what happens when the caller is gone. */
+/** Start a call whose answer nobody looks at; call must outlive it. */
 void kit_call_start(struct kit *kit, struct rpc_call *call, uint16_t target,
                     uint16_t opcode, const void *req);
 

@@ -305,6 +305,33 @@ static void test_a_huge_run_ends_at_the_objects_end(void)
     kit_fini(&kit);
 }
 
+/* The caller's patience ends first; the job must end too. */
+static void test_a_run_without_end_is_given_up(void)
+{
+    struct run one = {.length = 4096, .count = 1};
+    struct run endless = {.length = 1, .count = 1ull << 60};
+    struct proto_req_write write;
+    struct proto_req_read read;
+    struct rpc_call call;
+    unsigned i;
+
+    kit_init(&kit);
+    write = write_req(1, 0);
+    write.runs = encode(&one, 1);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_write, &write), 0);
+    read = read_req(1, 0);
+    read.runs = encode(&endless, 1);
+    kit_call_start(&kit, &call, 1, PROTO_OP_read, &read);
+    kit_run(&kit, 2 * NS_PER_MS);
+    CU_ASSERT(!srv_target_is_idle(kit.servers[0].target));
+    rpc_call_cancel(kit.rpc, &call);
+    clock_virtual_set(&kit.clock, kit.clock.now_ns + 61 * NS_PER_SEC);
+    for (i = 0; i < 1000 && !srv_target_is_idle(kit.servers[0].target); i++)
+        net_sim_step(kit.fabric, kit.clock.now_ns + NS_PER_MS);
+    CU_ASSERT(srv_target_is_idle(kit.servers[0].target));
+    kit_fini(&kit);
+}
+
 static void test_a_vector_of_samples_is_packed(void)
 {
     struct run run = {.length = 512, .stride = 1024, .count = 512,
@@ -367,24 +394,128 @@ static void test_a_caller_that_vanishes_leaves_nothing(void)
     }
 }
 
-static void test_growing_never_cuts(void)
+/* A second caller, whose RMA hangs once its requests are out. */
+struct sleeper {
+    struct net *net;
+    struct rpc *rpc;
+    struct rpc_call calls[8];
+    struct proto_req_read req;
+};
+
+static void sleeper_done(struct rpc_call *call, int rc,
+                         const union proto_rep *rep)
 {
-    struct proto_req_obj_truncate grow = {INO, 5000, 1};
-    struct proto_req_obj_truncate cut = {INO, 100, 0};
-    struct proto_req_write req = write_req(1, 0);
-    struct run run = {.length = 400000, .count = 1};
-    struct rpc_call write;
+    (void)call;
+    (void)rc;
+    (void)rep;
+}
+
+static void sleeper_start(struct sleeper *sleeper, const struct run *run)
+{
+    struct net_config net_config = {
+        .node = "sim",
+        .service = "sleeper",
+        .message_max = PROTO_MESSAGE_MAX,
+        .receives = 64,
+        .recv = rpc_receive,
+        .recv_ctx = &sleeper->rpc,
+        .clock = &kit.clock.clock,
+        .fabric = kit.fabric,
+    };
+    struct rpc_config rpc_config = {
+        .clock = &kit.clock.clock, .cluster = kit.cluster, .client = 78};
+    unsigned i;
+
+    CU_ASSERT_EQUAL_FATAL(net_open(&net_sim, &net_config, &sleeper->net), 0);
+    rpc_config.net = sleeper->net;
+    CU_ASSERT_EQUAL_FATAL(rpc_create(&rpc_config, &sleeper->rpc), 0);
+    net_sim_stall(sleeper->net, true);
+    sleeper->req = read_req(1, 0);
+    sleeper->req.runs = encode(run, 1);
+    for (i = 0; i < 8; i++) {
+        sleeper->calls[i] = (struct rpc_call){
+            .target = 1,
+            .opcode = PROTO_OP_read,
+            .req = (const union proto_req *)&sleeper->req,
+            .deadline_ns = UINT64_MAX,
+            .done = sleeper_done,
+        };
+        rpc_call_start(sleeper->rpc, &sleeper->calls[i]);
+    }
+    for (i = 0; i < 20; i++) {
+        rpc_poll(sleeper->rpc);
+        kit_run(&kit, NS_PER_MS);
+    }
+}
+
+static void test_a_caller_that_sleeps_leaves_buffers_to_others(void)
+{
+    static struct sleeper sleeper;
+    struct run run = {.length = IMAGE, .count = 1};
+    struct proto_req_write write;
+    struct proto_req_read read;
 
     kit_init(&kit);
-    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &grow), 0);
+    write = write_req(1, 0);
+    write.runs = encode(&run, 1);
+    CU_ASSERT_EQUAL_FATAL(kit_call(&kit, 1, PROTO_OP_write, &write), 0);
+    sleeper_start(&sleeper, &run);
+    read = read_req(1, 0);
+    read.runs = encode(&run, 1);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_read, &read), 0);
+    CU_ASSERT_EQUAL(kit.rep.read.bytes, IMAGE);
+    net_sim_stall(sleeper.net, false);
+    rpc_destroy(&sleeper.rpc);
+    net_close(sleeper.net);
+    kit_fini(&kit);
+}
+
+static uint64_t size_on(uint16_t target, uint64_t ino)
+{
+    struct proto_req_obj_stat req = {ino};
+
+    CU_ASSERT_EQUAL_FATAL(kit_call(&kit, target, PROTO_OP_obj_stat, &req), 0);
+    return kit.rep.obj_stat.size;
+}
+
+static void test_truncate_sets_a_size(void)
+{
+    struct proto_req_obj_truncate req = {INO, 5000, 1};
+
+    kit_init(&kit);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), 0);
     CU_ASSERT_EQUAL(object_size(1), 5000);
-    req.runs = encode(&run, 1);
-    kit_call_start(&kit, &write, 1, PROTO_OP_write, &req);
-    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &grow), 0);
-    kit_run(&kit, NS_PER_SEC);
-    CU_ASSERT_EQUAL(object_size(1), 400000);
-    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &cut), 0);
+    req.size = 100;
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), 0);
+    CU_ASSERT_EQUAL(object_size(1), 5000);
+    req.grow_only = 0;
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), 0);
     CU_ASSERT_EQUAL(object_size(1), 100);
+    req.size = UINT64_MAX;
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), -EFBIG);
+    kit_fini(&kit);
+}
+
+/* A grow at every moment of a write of a new object. */
+static void test_growing_never_cuts_a_write(void)
+{
+    struct proto_req_obj_truncate grow = {.size = 5000, .grow_only = 1};
+    struct proto_req_write req;
+    struct run run = {.length = 400000, .count = 1};
+    struct rpc_call write;
+    unsigned i;
+
+    kit_init(&kit);
+    for (i = 0; i < 150; i++) {
+        req = write_req(1, 0);
+        req.ino = grow.ino = INO + i;
+        req.runs = encode(&run, 1);
+        kit_call_start(&kit, &write, 1, PROTO_OP_write, &req);
+        kit_run(&kit, 2 * i * NS_PER_US);
+        CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &grow), 0);
+        kit_run(&kit, 10 * NS_PER_MS);
+        CU_ASSERT_EQUAL_FATAL(size_on(1, req.ino), run.length);
+    }
     kit_fini(&kit);
 }
 
@@ -611,14 +742,6 @@ static void test_rmdir_is_undone_when_its_owner_restarts(void)
     kit_fini(&kit);
 }
 
-static uint64_t size_on(uint16_t target, uint64_t ino)
-{
-    struct proto_req_obj_stat req = {ino};
-
-    CU_ASSERT_EQUAL_FATAL(kit_call(&kit, target, PROTO_OP_obj_stat, &req), 0);
-    return kit.rep.obj_stat.size;
-}
-
 static void test_objects_of_removed_files_go_in_the_end(void)
 {
     struct proto_req_obj_truncate size = {.size = 1000};
@@ -686,10 +809,13 @@ int main(void)
         UNIT_TEST(test_inline_that_does_not_fit_is_refused),
         UNIT_TEST(test_requests_that_lie_are_refused),
         UNIT_TEST(test_a_huge_run_ends_at_the_objects_end),
+        UNIT_TEST(test_a_run_without_end_is_given_up),
         UNIT_TEST(test_a_vector_of_samples_is_packed),
         UNIT_TEST(test_a_device_error_reaches_its_caller_only),
         UNIT_TEST(test_a_caller_that_vanishes_leaves_nothing),
-        UNIT_TEST(test_growing_never_cuts),
+        UNIT_TEST(test_a_caller_that_sleeps_leaves_buffers_to_others),
+        UNIT_TEST(test_truncate_sets_a_size),
+        UNIT_TEST(test_growing_never_cuts_a_write),
         UNIT_TEST(test_create_chooses_a_layout),
         UNIT_TEST(test_names_of_others_are_stale_here),
         UNIT_TEST(test_lookup_and_readdir_tell_sizes),

@@ -59,6 +59,15 @@ void sim_kill(struct sim_cluster *sim, unsigned index)
     sim->kills++;
 }
 
+void sim_power_loss(struct sim_cluster *sim, unsigned index)
+{
+    struct sim_server *server = &sim->servers[index];
+
+    sim_kill(sim, index);
+    obj_mem_disk_power_loss(server->disk, rng_next(&sim->rng));
+    kv_mem_disk_power_loss(server->names, rng_next(&sim->rng));
+}
+
 /* Kills at random times; an actor of its own, so never inside a server. */
 static int killer_turn(void *ctx)
 {
@@ -119,6 +128,7 @@ void sim_init(struct sim_cluster *sim, const struct sim_config *config)
         .drop_percent = config->drop_percent,
         .duplicate_percent = config->duplicate_percent,
         .reorder_percent = config->reorder_percent,
+        .break_percent = config->break_percent,
     };
     unsigned i;
 

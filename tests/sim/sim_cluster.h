@@ -38,7 +38,7 @@ struct sim_config {
     unsigned ntargets;
     unsigned nclients;
     uint32_t stripe_size;
-    unsigned drop_percent, duplicate_percent, reorder_percent;
+    unsigned drop_percent, duplicate_percent, reorder_percent, break_percent;
     unsigned kill_ms; /* a kill this often on average; 0: never */
     uint32_t timeout_ms;
 };
@@ -60,6 +60,9 @@ void sim_fini(struct sim_cluster *sim);
 
 /** As kill -9: what the server acknowledged stays. Restarts by itself. */
 void sim_kill(struct sim_cluster *sim, unsigned index);
+
+/** As a loss of power there: what was not synced is lost in part. */
+void sim_power_loss(struct sim_cluster *sim, unsigned index);
 
 /** Let virtual time pass. */
 void sim_run(struct sim_cluster *sim, uint64_t ns);

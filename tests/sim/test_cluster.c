@@ -2,8 +2,8 @@
 /*
  * Random operations of several clients on a simulated cluster, compared with
  * the model after each: answers, bytes, sizes, listings. Messages are dropped,
- * repeated and reordered; servers are killed at random and come back. Every
- * operation must end as if nothing had happened.
+ * repeated and reordered, connections break under RMA; servers are killed at
+ * random and come back. Every operation must end as if nothing had happened.
  *
  *     test_cluster [SEED [COUNT [v]]]    seeds SEED .. SEED + COUNT - 1
  *
@@ -351,6 +351,8 @@ static void play(struct player *p, uint64_t seed)
     }
     if (rng_chance(&p->rng, 50))
         config.kill_ms = 100 + (unsigned)rng_below(&p->rng, 5000);
+    if (seed % 2 == 0)
+        config.break_percent = 1 + (unsigned)(seed / 2 % 10);
     sim_init(&p->sim, &config);
     model_init(&p->model);
     for (p->step = 0; p->step < STEPS; p->step++) {

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The memory that ranks of a node share: the ring, and a board on which each
+ * says what it asks for, so that a later operation is classified without a
+ * message.
+ *
+ * The ring is made by the first operation that wants it, without blocking: rank
+ * 0 makes a memory file and tells its number, the others open it by way of
+ * /proc, and all agree. It stays the file's; no name is ever left behind.
+ *
+ * Why not MPI_Win_allocate_shared: it blocks, so it would have to be paid for
+ * at every open.
+ *
+ * Possible failure modes: no memory, or a rank may not look at rank 0 through
+ * /proc (another container, another user). All ranks then go on by messages,
+ * and the file does not try again.
+ */
+#include "adio/common/coll_stream.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define RING_FILE_BYTES (sizeof(struct ring_shared) + RING_BYTES)
+
+static void make_file(struct coll_stream *stream)
+{
+    int fd = memfd_create("capstan-ring", MFD_CLOEXEC);
+
+    stream->name = (struct ring_name){.pid = getpid(), .fd = -1};
+    if (fd < 0)
+        return;
+    if (ftruncate(fd, RING_FILE_BYTES) == 0) {
+        stream->name.fd = fd;
+        stream->fd = fd;
+        return;
+    }
+    close(fd);
+}
+
+static int open_file(const struct coll_stream *stream)
+{
+    char path[64];
+
+    if (stream->fd >= 0)
+        return stream->fd;
+    if (stream->name.fd < 0)
+        return -1;
+    snprintf(path, sizeof(path), "/proc/%d/fd/%d", stream->name.pid,
+             stream->name.fd);
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static struct coll_ring *map(int fd)
+{
+    struct coll_ring *ring = mem_calloc(1, sizeof(*ring));
+
+    if (ring == NULL)
+        return NULL;
+    ring->size = RING_FILE_BYTES;
+    ring->shared =
+        mmap(NULL, ring->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (ring->shared != MAP_FAILED)
+        return ring;
+    free(ring);
+    return NULL;
+}
+
+static void attach(struct coll_op *op)
+{
+    struct coll_stream *stream = op->stream;
+
+    stream->fd = open_file(stream);
+    if (stream->fd >= 0)
+        op->kept->ring = map(stream->fd);
+    stream->has_local = op->kept->ring != NULL;
+}
+
+static enum coll_state through(const struct coll_op *op)
+{
+    return op->explain.strategy == ADIO_STRATEGY_DIRECT ? COLL_DIRECT
+                                                        : COLL_STREAM;
+}
+
+static enum coll_state without_ring(struct coll_op *op)
+{
+    coll_ring_free(&op->kept->ring);
+    op->kept->is_ring_refused = true;
+    if (op->explain.strategy == ADIO_STRATEGY_DIRECT)
+        return COLL_DIRECT;
+    return op->explain.strategy == ADIO_STRATEGY_SHARE ? COLL_SHARE
+                                                       : COLL_REQUEST;
+}
+
+enum coll_state coll_ring_step(struct coll_op *op)
+{
+    struct coll_stream *stream = op->stream;
+
+    if (op->kept->ring != NULL && stream->making == 0)
+        return through(op);
+    if (stream->making == 0) {
+        if (op->file->rank == 0)
+            make_file(stream);
+        PMPI_Ibcast(&stream->name, sizeof(stream->name), MPI_BYTE, 0,
+                    op->kept->comm, &op->request);
+        stream->making = 1;
+    }
+    if (!coll_request_done(op))
+        return COLL_RING;
+    if (stream->making == 1) {
+        attach(op);
+        PMPI_Iallreduce(&stream->has_local, &stream->has_all, 1, MPI_INT32_T,
+                        MPI_MIN, op->kept->comm, &op->request);
+        stream->making = 2;
+        if (!coll_request_done(op))
+            return COLL_RING;
+    }
+    if (stream->fd >= 0)
+        close(stream->fd);
+    stream->fd = -1;
+    return stream->has_all ? through(op) : without_ring(op);
+}
+
+bool coll_ring_is_possible(const struct coll_op *op)
+{
+    return op->file->size > 1 && op->file->size <= RING_RANKS_MAX &&
+           op->kept->nodes.nnodes == 1 && !op->kept->is_ring_refused;
+}
+
+/* Board n % 2 cannot be written for n + 2 before all have read it for n: each
+ * rank must have said its n + 1 first. */
+bool coll_ring_combine(struct coll_op *op)
+{
+    struct coll_ring *ring = op->kept->ring;
+    struct ring_board *boards;
+    uint64_t n;
+
+    if (!op->is_entered)
+        ring->nclassified++;
+    n = ring->nclassified;
+    boards = ring->shared->boards[n % 2];
+    if (!op->is_entered) {
+        boards[op->file->rank].summary = op->local;
+        __atomic_store_n(&boards[op->file->rank].said, n, __ATOMIC_RELEASE);
+    }
+    for (int i = 0; i < op->file->size; i++)
+        if (__atomic_load_n(&boards[i].said, __ATOMIC_ACQUIRE) != n)
+            return false;
+    op->all = boards[op->file->size - 1].summary;
+    for (int i = op->file->size - 1; i > 0; i--) {
+        int one = 1;
+
+        coll_classify_combine(&boards[i - 1].summary, &op->all, &one, NULL);
+    }
+    return true;
+}
+
+void coll_ring_free(struct coll_ring **ring_p)
+{
+    if (*ring_p == NULL)
+        return;
+    munmap((*ring_p)->shared, (*ring_p)->size);
+    free(*ring_p);
+    *ring_p = NULL;
+}
