@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define SLICE_BYTES (4u << 20) /* moved by one call of test() */
-#define CHEAP_PIECE 2048       /* copied in about the time that a call takes */
+#define CHEAP_PIECE 8192 /* below it a call costs more than a second copy */
 #define MODE_DEFAULT 0644
 
 struct adio_io {

@@ -82,7 +82,7 @@ struct coll_trace *coll_trace_create(MPI_Comm comm)
 
 uint64_t coll_trace_now(const struct coll_trace *trace)
 {
-    return trace == NULL ? 0 : clock_now() - trace->start;
+    return trace == NULL ? 0 : clock_now();
 }
 
 static bool has_room(struct coll_trace *trace)
@@ -141,7 +141,8 @@ static FILE *open_array(const char *path)
     return file;
 }
 
-static void print_names(FILE *file, int rank, const char *display)
+static void print_names(FILE *file, int rank, const char *display,
+                        uint64_t start)
 {
     fprintf(file,
             "\n{\"ph\":\"M\",\"pid\":%d,\"name\":\"process_name\","
@@ -152,9 +153,11 @@ static void print_names(FILE *file, int rank, const char *display)
                 ",\n{\"ph\":\"M\",\"pid\":%d,\"tid\":%d,"
                 "\"name\":\"thread_name\",\"args\":{\"name\":\"%s\"}}",
                 rank, i, tracks[i]);
-    if (rank == 0) {
-        fprintf(file, ",\n{\"ph\":\"i\",\"pid\":0,\"tid\":0,\"ts\":0,"
-                      "\"s\":\"g\",\"name\":\"open ");
+    if (rank == 0 && start > 0) {
+        fprintf(file,
+                ",\n{\"ph\":\"i\",\"pid\":0,\"tid\":0,\"ts\":%" PRIu64 ","
+                "\"s\":\"g\",\"name\":\"open ",
+                start / 1000);
         for (; *display != '\0'; display++)
             if (*display != '"' && *display != '\\' && *display >= ' ')
                 fputc(*display, file);
@@ -186,7 +189,7 @@ static void print_rank(FILE *file, int rank, const char *display,
         return;
     if (rank > 0)
         fprintf(file, ",");
-    print_names(file, rank, display);
+    print_names(file, rank, display, n > 0 ? events[0].since : 0);
     for (size_t i = 0; i < n; i++)
         print_event(file, rank, &events[i]);
 }

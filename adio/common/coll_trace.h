@@ -5,7 +5,7 @@
  * kept in memory and written by rank 0 when it is closed; doc/tracing.md says
  * what they mean.
  *
- * Units    nanoseconds since rank 0 opened the file, on the clock of each node.
+ * Units    nanoseconds since 1970, on the clock of each node.
  * Threads  as coll.h.
  * Failure  a trace is never a reason to fail: without memory, or beyond
  *          TRACE_EVENTS_MAX, events are dropped and their number is told.

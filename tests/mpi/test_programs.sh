@@ -4,6 +4,7 @@
 . "$top_srcdir/tests/mpi/lib.sh"
 
 bin=$top_builddir/tests/mpi
+each "$bin/test_pvars" "$files"
 each "$bin/test_basics" "$files"
 each "$bin/test_views" "$files"
 export ROMIO_HINTS="$work/hints"
