@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ALARM_S 120
+#define ALARM_S 400
 #define MIB (1u << 20)
 
 struct test test;

@@ -11,7 +11,7 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_mpi_yield_when_idle=1
 status=0
 for ranks in ${TEST_COLL_RANKS:-1 2 4 7}; do
-    timeout -k 5 150 "$MPIRUN" --oversubscribe -n "$ranks" \
+    timeout -k 5 420 "$MPIRUN" --oversubscribe -n "$ranks" \
         "$top_builddir/tests/adio/test_coll" "$seed" "$rounds" "$dir/file" || {
         echo "test_coll: failed at $ranks ranks, seed $seed" >&2
         status=1

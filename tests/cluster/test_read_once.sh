@@ -20,5 +20,7 @@ for n in $ranks; do
         fail "read_shared with $n ranks"
     sent=$(($(counter bytes_sent) - before))
     echo "$n ranks read the same $bytes bytes: servers sent $sent"
-    [ $sent -eq $bytes ] || fail "servers sent $sent bytes for $n ranks"
+    # A request that had to be sent again, on a slow machine, is read again.
+    [ $sent -ge $bytes ] && [ $sent -le $((bytes + bytes / 4)) ] ||
+        fail "servers sent $sent bytes for $n ranks"
 done
