@@ -32,7 +32,8 @@ enum capstan_open_flags {
     CAPSTAN_OPEN_WRITE = 2,
     CAPSTAN_OPEN_CREATE = 4,
     CAPSTAN_OPEN_EXCL = 8,     /* with CREATE: fail if it exists */
-    CAPSTAN_OPEN_TRUNCATE = 16 /* with WRITE: to size 0 */
+    CAPSTAN_OPEN_TRUNCATE = 16, /* with WRITE: to size 0 */
+    CAPSTAN_OPEN_NOFOLLOW = 32  /* -ELOOP if the last name is a symbolic link */
 };
 
 /* How a new file is laid out; 0 means the cluster's default. */
@@ -57,8 +58,9 @@ struct capstan_run {
  * Open a file.
  *
  * @param layout  for CREATE; NULL: the defaults.
- * @return 0, -ENOENT, -EEXIST, -EISDIR, -ENOTDIR, -ENAMETOOLONG, -EINVAL
- *         (flags, layout), -ETIMEDOUT (a server cannot be reached), -ENOMEM.
+ * @return 0, -ENOENT, -EEXIST, -EISDIR, -ENOTDIR, -ENAMETOOLONG, -EACCES,
+ *         -ELOOP, -EINVAL (flags, layout; no file), -ETIMEDOUT (a server cannot
+ *         be reached), -ENOMEM.
  */
 int capstan_file_open(struct capstan_session *session, const char *path,
                       unsigned flags, const struct capstan_layout *layout,
@@ -116,6 +118,18 @@ int capstan_request_test(struct capstan_request **request_p, bool *done_out,
  *  answering. *request_p becomes NULL. */
 int capstan_request_wait(struct capstan_request **request_p,
                          uint64_t *bytes_out);
+
+/**
+ * Write at the end of the file, as O_APPEND does: what several programs append
+ * at once stands one behind the other, nothing is overwritten.
+ *
+ * @param end_out  where the file's end was put; may be NULL.
+ */
+int capstan_file_append(struct capstan_file *file, const void *memory,
+                        size_t length, uint64_t *end_out);
+
+/** The number of an open file. */
+uint64_t capstan_file_ino(const struct capstan_file *file);
 
 /** The file's size now. */
 int capstan_file_size(struct capstan_file *file, uint64_t *size_out);

@@ -28,6 +28,7 @@
 #ifndef CAPSTAN_SESSION_H
 #define CAPSTAN_SESSION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -85,6 +86,36 @@ int capstan_session_wait(struct capstan_session *session, uint32_t timeout_us);
 /** Change the longest time for requests started from now on. */
 void capstan_session_set_timeout(struct capstan_session *session,
                                  uint32_t timeout_ms);
+
+/*
+ * Whose rights the calls that follow are judged by, and who owns what they
+ * make. A session begins with the process's effective user and groups. Cheap:
+ * a mount sets it before each call.
+ */
+struct capstan_cred {
+    uint32_t uid;
+    uint32_t gid;
+    const uint32_t *groups; /* supplementary; copied */
+    size_t ngroups;         /* more than CAPSTAN_GROUPS_MAX: the first ones */
+    bool is_checked; /* the caller (a kernel) has checked the rights: identity
+                        only says who will own new files */
+};
+#define CAPSTAN_GROUPS_MAX 64
+
+/** @param cred  NULL: the process's own again. */
+void capstan_session_set_cred(struct capstan_session *session,
+                              const struct capstan_cred *cred);
+
+/**
+ * Where the cluster's root seems to be to programs, such as "/capstan": a
+ * symbolic link that begins with it goes on below the root, and one that is
+ * absolute otherwise leads out of the cluster: -EXDEV. Without a prefix all
+ * absolute links begin at the root.
+ *
+ * @param prefix  copied; NULL: none. @return 0, -ENAMETOOLONG.
+ */
+int capstan_session_set_prefix(struct capstan_session *session,
+                               const char *prefix);
 
 /* What this session has done so far, for reports. */
 struct capstan_session_stats {

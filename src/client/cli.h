@@ -19,6 +19,7 @@
 #include <capstan/cluster.h>
 #include <capstan/error.h>
 #include <capstan/file.h>
+#include <capstan/inode.h>
 #include <capstan/namespace.h>
 #include <capstan/session.h>
 #pragma GCC visibility pop

@@ -136,6 +136,7 @@ static void set_entry(const struct capstan_dir *dir,
     bool has_size = layout_columns(&entry->inode.layout) == 1;
 
     entry_out->name = dir->name;
+    entry_out->cookie = 0;
     entry_out->has_size = has_size || entry->inode.type == INODE_DIR;
     cli_stat_set(
         &entry_out->stat, &entry->inode,
@@ -180,4 +181,20 @@ int capstan_dir_read(struct capstan_dir *dir, struct capstan_dirent *entry_out)
             rc = next_page(dir);
     }
     return rc != 0 ? rc : -ENOENT;
+}
+
+uint64_t capstan_dir_ino(const struct capstan_dir *dir)
+{
+    return dir->ino;
+}
+
+void capstan_dir_seek(struct capstan_dir *dir, uint64_t cookie)
+{
+    if (cookie != 0)
+        return; /* until entries have cookies */
+    dir->at = 0;
+    dir->is_end = false;
+    dir->name_len = 0;
+    dir->page_len = 0;
+    dir->next = dir->page;
 }

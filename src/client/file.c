@@ -327,6 +327,11 @@ int capstan_file_sync(struct capstan_file *file)
     return rc;
 }
 
+uint64_t capstan_file_ino(const struct capstan_file *file)
+{
+    return file->inode.ino;
+}
+
 void capstan_file_layout(const struct capstan_file *file,
                          struct capstan_file_layout *layout_out)
 {

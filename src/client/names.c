@@ -29,6 +29,7 @@ void cli_stat_set(struct capstan_stat *stat, const struct inode *inode,
     stat->mode = inode->mode;
     stat->uid = inode->uid;
     stat->gid = inode->gid;
+    stat->nlink = inode->type == INODE_DIR ? 2 : 1;
     stat->size = size;
     stat->atime_ns = inode->atime_ns;
     stat->mtime_ns = mtime_ns;
@@ -44,6 +45,7 @@ static void stat_root(struct capstan_stat *stat)
     stat->ino = INO_ROOT;
     stat->type = CAPSTAN_DIRECTORY;
     stat->mode = MODE_DIR_DEFAULT;
+    stat->nlink = 2;
 }
 
 struct stat_args {
@@ -124,6 +126,13 @@ static int change_name(struct capstan_session *session,
     if (cli_call(session, &call, deadline_ns) != 0)
         return cli_call_fail(session, &call, change->path);
     return 0;
+}
+
+/* There are no symbolic links yet. */
+int capstan_lstat(struct capstan_session *session, const char *path,
+                  struct capstan_stat *stat_out)
+{
+    return capstan_stat(session, path, stat_out);
 }
 
 int capstan_mkdir(struct capstan_session *session, const char *path,
