@@ -105,7 +105,7 @@ struct adio_driver {
     /**
      * Start to read or write runs; run.mem is an address. The runs and the
      * memory are borrowed until test() says done. A read beyond the end of the
-     * file is short: bytes counts those below the end, in list order.
+     * file is short: bytes counts those below the end, wherever in the list.
      */
     int (*ireadlist)(struct adio_file *file, const struct run *runs,
                      size_t nruns, struct adio_io **io_out,

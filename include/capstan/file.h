@@ -73,8 +73,8 @@ int capstan_file_close(struct capstan_file **file_p);
 /**
  * Read or write runs and wait.
  *
- * @param done_out  read: bytes that lie below the end of the file, counted in
- *                  list order up to the first that does not; write: all bytes.
+ * @param done_out  read: bytes that lie below the end of the file, wherever
+ *                  in the list; write: all bytes.
  * @return 0, -EBADF (not opened for it), -EIO, -ENOSPC, -EFBIG, -ETIMEDOUT,
  *         -ESTALE (the file was removed).
  */

@@ -195,14 +195,12 @@ bool split_piece_next(struct split_pieces *pieces,
     return false;
 }
 
-/* The bytes of one run below size; *is_all_out: every one. */
-static uint64_t run_below(const struct run *run, uint64_t size,
-                          bool *is_all_out)
+/* The bytes of one run below size. */
+static uint64_t run_below(const struct run *run, uint64_t size)
 {
     uint64_t full, start, rest = 0;
 
-    *is_all_out = run->length == 0 || run->count == 0 || run_end(run) <= size;
-    if (*is_all_out)
+    if (run->length == 0 || run->count == 0 || run_end(run) <= size)
         return run_bytes(run);
     if (size <= run->offset)
         return 0;
@@ -219,10 +217,9 @@ static uint64_t run_below(const struct run *run, uint64_t size,
 uint64_t split_bytes_below(const struct run *runs, size_t nruns, uint64_t size)
 {
     uint64_t bytes = 0;
-    bool is_all = true;
     size_t i;
 
-    for (i = 0; i < nruns && is_all; i++)
-        bytes += run_below(&runs[i], size, &is_all);
+    for (i = 0; i < nruns; i++)
+        bytes += run_below(&runs[i], size);
     return bytes;
 }

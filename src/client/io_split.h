@@ -84,8 +84,8 @@ void split_pieces_init(struct split_pieces *pieces, const struct split_map *map,
 bool split_piece_next(struct split_pieces *pieces,
                       struct split_piece *piece_out);
 
-/** How many bytes lie below `size`, in list order up to the first that does
- *  not. */
+/** How many bytes lie below `size`, wherever in the list: runs may overlap, so
+ *  that some below it come after some above. */
 uint64_t split_bytes_below(const struct run *runs, size_t nruns, uint64_t size);
 
 #endif

@@ -583,14 +583,13 @@ static void model_write(struct model *model, const struct capstan_run *runs,
         }
 }
 
-/* @return bytes below the end up to the first beyond; *is_same_out: memory
- * holds what the model does, for every byte below the end. */
+/* @return bytes below the end; *is_same_out: memory holds what the model does,
+ * for every one of them. */
 static uint64_t model_read(const struct model *model,
                            const struct capstan_run *runs, size_t nruns,
                            bool *is_same_out)
 {
     uint64_t below = 0;
-    bool has_ended = false;
 
     *is_same_out = true;
     for (size_t i = 0; i < nruns; i++)
@@ -601,9 +600,10 @@ static uint64_t model_read(const struct model *model,
                     ((uint8_t *)runs[i]
                          .memory)[(int64_t)b * runs[i].mem_stride + (int64_t)j];
 
-                has_ended |= at >= model->size;
-                below += !has_ended;
-                if (at < model->size && byte != model->bytes[at])
+                if (at >= model->size)
+                    continue;
+                below++;
+                if (byte != model->bytes[at])
                     *is_same_out = false;
             }
     return below;
