@@ -36,7 +36,14 @@
     X(names_commits, "commits", "transactions of the name store")              \
     X(orphans, "files", "removed files whose objects are still being freed")   \
     X(space_total, "bytes", "size of the device's file system")                \
-    X(space_free, "bytes", "free space of the device's file system")
+    X(space_free, "bytes", "free space of the device's file system")           \
+    X(sums_mismatches, "blocks", "blocks that did not fit their sum")          \
+    X(sums_resummed, "bytes", "bytes summed again after a crash")              \
+    X(sums_intents, "writes", "regions marked before their first write")       \
+    X(sums_cleanings, "objects", "objects whose sums became durable")          \
+    X(sums_reads, "reads", "reads of sums, each for 1 MiB of data")            \
+    X(sums_writes, "writes", "writes of sums, each for 1 MiB of data")         \
+    X(objects_dirty, "objects", "objects whose sums are not durable now")
 
 enum counter_index {
 #define X(name, unit, prose) COUNTER_##name,

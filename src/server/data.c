@@ -38,10 +38,14 @@
 #include "server/data.h"
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "server/server.h"
 
 #include <assert.h>
+#include <stdio.h>
+
+#define CORRUPT_LOGGED_MAX 100 /* of a target; all are counted */
 
 static int make_slots(struct data *data)
 {
@@ -141,6 +145,33 @@ void job_fail(struct job *job, int rc, const char *text)
         job->text = text;
     }
     job->is_over = true;
+}
+
+static uint64_t file_offset(const struct pieces_config *config,
+                            uint64_t object_offset)
+{
+    uint64_t row = object_offset / config->stripe_size;
+
+    return (row * config->columns + config->column) * config->stripe_size +
+           object_offset % config->stripe_size;
+}
+
+void job_fail_corrupt(struct job *job, uint64_t object_offset,
+                      const char *where)
+{
+    struct srv_target *target = job->target;
+
+    snprintf(job->said, sizeof(job->said),
+             "%s: inode %016llx, offset %llu, target %u", where,
+             (unsigned long long)job->ino,
+             (unsigned long long)file_offset(&job->pieces.config,
+                                             object_offset),
+             target->config.target);
+    if (target->ncorrupt_logged < CORRUPT_LOGGED_MAX) {
+        target->ncorrupt_logged++;
+        log_error("checksum mismatch %s", job->said);
+    }
+    job_fail(job, -ERR_CORRUPT, job->said);
 }
 
 static void answer(struct job *job)

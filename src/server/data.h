@@ -34,6 +34,7 @@
 
 #define JOB_SLOTS_MAX 8
 #define JOB_TIMEOUT_NS (60 * NS_PER_SEC) /* no job takes a buffer after this */
+#define JOB_SAID_MAX 128
 #define SLOT_EXTENTS_MAX 128
 #define SLOT_MOVES_MAX 64
 
@@ -106,7 +107,8 @@ struct job {
     unsigned nslots;       /* held */
     unsigned nunposted;    /* of them, not every move posted yet */
     int rc;
-    const char *text; /* with rc: more words, or NULL; static */
+    const char *text; /* with rc: more words, or NULL; static, or said */
+    char said[JOB_SAID_MAX];
     struct slot *kept; /* inline read: the slot that holds the answer */
     struct obj_io stat;
     struct job *next; /* in the free list or the line */
@@ -138,6 +140,10 @@ void job_want_slot(struct job *job);
 
 /** The first error counts; nothing new starts. */
 void job_fail(struct job *job, int rc, const char *text);
+
+/** A block at this offset of the object does not fit its sum: say which. */
+void job_fail_corrupt(struct job *job, uint64_t object_offset,
+                      const char *where);
 
 /** End it if nothing is under way. The job may be gone afterwards. */
 void job_settle(struct job *job);

@@ -13,6 +13,7 @@
  * targets would look like data loss.
  */
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/numa_pin.h"
@@ -155,6 +156,20 @@ static uint64_t random_number(void)
     return number;
 }
 
+/* The kernel tells its starts apart. */
+static uint64_t machine_number(void)
+{
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "r");
+    char id[64] = "";
+    size_t len;
+
+    if (file == NULL)
+        return 0;
+    len = fread(id, 1, sizeof(id), file);
+    fclose(file);
+    return len == 0 ? 0 : hash_name(0, id, len);
+}
+
 static int open_station(struct station *station)
 {
     struct srv_target_config config = {
@@ -165,6 +180,7 @@ static int open_station(struct station *station)
         .objects = &obj_uring,
         .names = &kv_rocksdb,
         .boot = random_number(),
+        .machine = machine_number(),
         .client = random_number(),
     };
     int rc;

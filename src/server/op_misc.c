@@ -7,6 +7,7 @@
  */
 #include "base/err.h"
 #include "server/server.h"
+#include "store/sums.h"
 
 #include <assert.h>
 
@@ -56,6 +57,21 @@ void op_ping(struct srv_target *target, struct rpc_request *request)
     rpc_reply(request, 0, &rep, NULL);
 }
 
+static void take_sums(struct srv_target *target)
+{
+    uint64_t *value = target->counters.value;
+    struct sums_stats stats;
+
+    sums_stats(target->objects, &stats);
+    value[COUNTER_sums_mismatches] = stats.mismatches;
+    value[COUNTER_sums_resummed] = stats.bytes_resummed;
+    value[COUNTER_sums_intents] = stats.intents;
+    value[COUNTER_sums_cleanings] = stats.cleanings;
+    value[COUNTER_sums_reads] = stats.unit_reads;
+    value[COUNTER_sums_writes] = stats.unit_writes;
+    value[COUNTER_objects_dirty] = stats.objects_dirty;
+}
+
 void srv_target_counters(struct srv_target *target,
                          struct counters *counters_out)
 {
@@ -66,6 +82,7 @@ void srv_target_counters(struct srv_target *target,
     if (obj_space(target->objects, &value[COUNTER_space_total],
                   &value[COUNTER_space_free]) != 0)
         value[COUNTER_space_total] = value[COUNTER_space_free] = 0;
+    take_sums(target);
     *counters_out = target->counters;
 }
 

@@ -13,11 +13,12 @@
  * watched meanwhile.
  *
  * To stop: new requests are refused, those under way end, names are made
- * durable. A request that does not end in SRV_DRAIN_NS gets no answer; its
+ * durable and the sums of objects written. A request that does not end in SRV_DRAIN_NS gets no answer; its
  * client asks again, here after a restart.
  */
 #include "base/log.h"
 #include "server/server.h"
+#include "store/sums.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -120,7 +121,7 @@ static bool is_quiet(const struct srv_target *target, const void *ctx)
 static bool is_synced(const struct srv_target *target, const void *ctx)
 {
     (void)ctx;
-    return !target->is_syncing;
+    return !target->is_syncing && obj_pending(target->objects) == 0;
 }
 
 void srv_target_run(struct srv_target *target, const atomic_bool *stop)
@@ -132,6 +133,7 @@ void srv_target_run(struct srv_target *target, const atomic_bool *stop)
     if (!srv_target_is_idle(target))
         log_warn("target %u: %u requests did not end in time",
                  target->config.target, rpc_active(target->rpc));
+    sums_flush(target->objects);
     target_sync(target);
     turn_until(target, is_synced, NULL,
                clock_now(target->clock) + SRV_DRAIN_NS);

@@ -51,6 +51,7 @@ struct srv_target {
     struct srv_once *once; /* names thread */
     struct counters counters;
     struct data data; /* reads and writes */
+    unsigned ncorrupt_logged;
 
     struct names_task *names_all, *names_free;
     struct object_task *objects_all, *objects_free;

@@ -167,7 +167,9 @@ static void extent_done(struct obj_io *io)
     struct slot *slot = ((struct slot_extent *)io)->slot;
     struct job *job = slot->job;
 
-    if (io->result < 0)
+    if (io->result == -ERR_CORRUPT)
+        job_fail_corrupt(job, io->bad_offset, "on the device");
+    else if (io->result < 0)
         job_fail(job, (int)io->result, NULL);
     else if (io->verb == OBJ_READ && (uint64_t)io->result < io->length)
         memset((char *)io->memory + io->result, 0,

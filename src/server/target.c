@@ -21,6 +21,7 @@
 #include "server/identity.h"
 #include "server/reaper.h"
 #include "server/server.h"
+#include "store/sums.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -85,6 +86,28 @@ static int claim_directory(struct srv_target *target,
     return rc;
 }
 
+static int open_checked(struct srv_target *target,
+                        const struct obj_config *config)
+{
+    struct sums_config sums = {
+        .clock = target->clock,
+        .boot = target->config.boot,
+        .machine = target->config.machine,
+        .units_max = target->config.limits.sums_units,
+        .objects_max = target->config.limits.sums_objects,
+    };
+    struct obj_store *below;
+    int rc;
+
+    rc = obj_open(target->config.objects, config, &below);
+    if (rc != 0)
+        return rc;
+    rc = sums_create(below, &sums, &target->objects);
+    if (rc != 0)
+        obj_close(below);
+    return rc;
+}
+
 static int open_objects(struct srv_target *target,
                         const struct cluster_target *self)
 {
@@ -107,7 +130,7 @@ static int open_objects(struct srv_target *target,
                     NET_LOCAL, &target->mr);
     if (rc != 0)
         return rc;
-    return obj_open(target->config.objects, &config, &target->objects);
+    return open_checked(target, &config);
 }
 
 static int open_names(struct srv_target *target,

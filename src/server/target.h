@@ -38,6 +38,8 @@ struct srv_limits {
     unsigned queue_depth;   /* operations at the device [128] */
     unsigned rmdirs_max;    /* directories being removed [32] */
     unsigned listings_max;  /* directory pages being made [16] */
+    unsigned sums_units;    /* sums.h: units_max */
+    unsigned sums_objects;  /* sums.h: objects_max */
 };
 
 struct srv_target_config {
@@ -51,7 +53,8 @@ struct srv_target_config {
     void *disk;      /* obj_mem: the disk */
     void *kv_disk;   /* kv_mem: the disk */
     bool is_simulated; /* no directory, no identity file, names run inline */
-    uint64_t boot;   /* differs at each start */
+    uint64_t boot;   /* differs at each start, not 0 */
+    uint64_t machine; /* differs at each start of the machine; 0: unknown */
     uint64_t client; /* who we are when we call other targets: random, not 0 */
     struct srv_limits limits;
 };

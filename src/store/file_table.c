@@ -23,10 +23,11 @@ unsigned file_shard(uint64_t ino)
     return hash_ino(ino) & 0xff;
 }
 
-static struct file **bucket_of(struct file_table *table, uint64_t ino)
+static struct file **bucket_of(struct file_table *table, uint64_t ino,
+                               uint8_t part)
 {
     /* The low byte is the shard's; take others. */
-    return &table->buckets[(hash_ino(ino) >> 8) & table->bucket_mask];
+    return &table->buckets[((hash_ino(ino) >> 8) + part) & table->bucket_mask];
 }
 
 int file_table_init(struct file_table *table, unsigned busy_max,
@@ -82,19 +83,21 @@ static void join_quiet(struct file_table *table, struct file *file)
     table->nquiet++;
 }
 
-static struct file *take_slot(struct file_table *table, uint64_t ino)
+static struct file *take_slot(struct file_table *table, uint64_t ino,
+                              uint8_t part)
 {
-    struct file **bucket = bucket_of(table, ino);
+    struct file **bucket = bucket_of(table, ino, part);
     struct file *file = table->free;
 
     assert(file != NULL);
     table->free = file->chain;
     memset(file, 0, sizeof(*file));
     file->ino = ino;
+    file->part = part;
     file->fd = -1;
     file->waiting_end = &file->waiting;
-    snprintf(file->path, sizeof(file->path), "%02x/%016llx", file_shard(ino),
-             (unsigned long long)ino);
+    snprintf(file->path, sizeof(file->path), "%02x/%016llx%s", file_shard(ino),
+             (unsigned long long)ino, part == 0 ? "" : ".sum");
     file->chain = *bucket;
     *bucket = file;
     return file;
@@ -102,7 +105,7 @@ static struct file *take_slot(struct file_table *table, uint64_t ino)
 
 static void drop_slot(struct file_table *table, struct file *file)
 {
-    struct file **link = bucket_of(table, file->ino);
+    struct file **link = bucket_of(table, file->ino, file->part);
 
     if (file->fd >= 0)
         close(file->fd);
@@ -113,14 +116,15 @@ static void drop_slot(struct file_table *table, struct file *file)
     table->free = file;
 }
 
-struct file *file_table_get(struct file_table *table, uint64_t ino)
+struct file *file_table_get(struct file_table *table, uint64_t ino,
+                            uint8_t part)
 {
-    struct file *file = *bucket_of(table, ino);
+    struct file *file = *bucket_of(table, ino, part);
 
-    while (file != NULL && file->ino != ino)
+    while (file != NULL && (file->ino != ino || file->part != part))
         file = file->chain;
     if (file == NULL)
-        file = take_slot(table, ino);
+        file = take_slot(table, ino, part);
     else if (!file->is_busy)
         leave_quiet(table, file);
     file->is_busy = true;

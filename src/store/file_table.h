@@ -18,12 +18,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define FILE_PATH_LEN 20 /* "ab/0123456789abcdef" with its end */
+#define FILE_PATH_LEN 24 /* "ab/0123456789abcdef.sum" with its end */
 
 struct obj_io;
 
 struct file {
     uint64_t ino;
+    uint8_t part;
     int fd;                 /* -1: closed */
     bool is_busy;           /* the table's: got and not put */
     bool is_opening;        /* an open is under way */
@@ -60,8 +61,10 @@ int file_table_init(struct file_table *table, unsigned busy_max,
 /** Close the quiet files and free the table; none may be busy. */
 void file_table_fini(struct file_table *table);
 
-/** Find a file, or take a slot for it; at most busy_max may be busy. */
-struct file *file_table_get(struct file_table *table, uint64_t ino);
+/** Find a part of an object, or take a slot for it; at most busy_max may be
+ *  busy. */
+struct file *file_table_get(struct file_table *table, uint64_t ino,
+                            uint8_t part);
 
 /** A busy file has nothing left to do. */
 void file_table_put(struct file_table *table, struct file *file);

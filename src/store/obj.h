@@ -42,12 +42,18 @@ typedef void obj_done_fn(struct obj_io *io);
 /** One operation on one extent. Belongs to the caller until done() runs. */
 struct obj_io {
     enum obj_verb verb;
+    uint8_t part; /* 0; drivers keep a second file an object, 1, for sums.h */
+    bool is_durable; /* WRITE: ends when the device has it for good */
     uint64_t ino;
     uint64_t offset;
     size_t length;
     void *memory; /* READ, WRITE: best inside the registered pool */
+    /* sums.h: NULL, or one for each block of 4 KiB that the extent touches.
+     * READ sets them; WRITE takes those of whole blocks as given. */
+    uint32_t *sums;
     obj_done_fn *done;
     int64_t result;
+    uint64_t bad_offset;   /* sums.h, -ERR_CORRUPT: of the block */
     uint64_t size_out;     /* STAT */
     uint64_t mtime_ns_out; /* STAT */
     struct obj_io *next;   /* the store's */

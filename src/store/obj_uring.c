@@ -191,7 +191,7 @@ static void admit(struct uring_store *store)
 
     while (store->active < store->depth &&
            (io = list_take(&store->queue)) != NULL) {
-        file = file_table_get(&store->table, io->ino);
+        file = file_table_get(&store->table, io->ino, io->part);
         *op_of(io) = (struct uring_op){.file = file, .shard_fd = -1};
         store->active++;
         io->next = NULL;

@@ -124,7 +124,7 @@ void ring_read(struct ring *ring, int fd, void *memory, size_t length,
 }
 
 void ring_write(struct ring *ring, int fd, void *memory, size_t length,
-                uint64_t offset, uint64_t tag)
+                uint64_t offset, bool is_durable, uint64_t tag)
 {
     struct io_uring_sqe *entry = take_entry(ring);
     int piece = piece_of(ring, memory, length);
@@ -134,6 +134,8 @@ void ring_write(struct ring *ring, int fd, void *memory, size_t length,
     else
         io_uring_prep_write_fixed(entry, fd, memory, (unsigned)length, offset,
                                   piece);
+    if (is_durable)
+        entry->rw_flags = RWF_DSYNC;
     io_uring_sqe_set_data64(entry, tag);
 }
 

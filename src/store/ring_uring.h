@@ -12,6 +12,7 @@
 #ifndef CAPSTAN_STORE_RING_URING_H
 #define CAPSTAN_STORE_RING_URING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -33,7 +34,7 @@ void ring_destroy(struct ring **ring_p);
 void ring_read(struct ring *ring, int fd, void *memory, size_t length,
                uint64_t offset, uint64_t tag);
 void ring_write(struct ring *ring, int fd, void *memory, size_t length,
-                uint64_t offset, uint64_t tag);
+                uint64_t offset, bool is_durable, uint64_t tag);
 
 /** Make a file's bytes and length durable, or a directory's entries. */
 void ring_sync(struct ring *ring, int fd, uint64_t tag);

@@ -13,8 +13,7 @@
  * -EINTR and -EAGAIN are tried again, RETRIES_MAX times. A write that moves
  * nothing is -EIO. A directory whose sync failed is synced by the next SYNC.
  *
- * Direct I/O and checksums will take the place of start_transfer() and
- * end_transfer().
+ * Checksums are the business of the layer above (sums.h).
  */
 #include "store/verbs_uring.h"
 
@@ -97,7 +96,8 @@ static void send_transfer(struct uring_store *store, struct obj_io *io)
     if (io->verb == OBJ_READ)
         ring_read(store->ring, op->file->fd, memory, length, offset, tag);
     else
-        ring_write(store->ring, op->file->fd, memory, length, offset, tag);
+        ring_write(store->ring, op->file->fd, memory, length, offset,
+                   io->is_durable, tag);
 }
 
 static void start_transfer(struct uring_store *store, struct obj_io *io)

@@ -27,6 +27,7 @@ static void start_server(struct sim_server *server)
         .disk = server->disk,
         .kv_disk = server->names,
         .is_simulated = true,
+        .limits = {.sums_units = 24, .sums_objects = 12}, /* run out of both */
         .boot = sim->config.seed * 1000 + server->id * 100 + ++server->boots,
         .client = 1000 * server->boots + 100 + server->id,
     };

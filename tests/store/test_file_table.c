@@ -14,7 +14,7 @@ static bool is_open(int fd)
 
 static struct file *use(struct file_table *table, uint64_t ino)
 {
-    struct file *file = file_table_get(table, ino);
+    struct file *file = file_table_get(table, ino, 0);
 
     if (file->fd < 0)
         file->fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -28,7 +28,7 @@ static void test_path_tells_shard_and_number(void)
     char path[FILE_PATH_LEN];
 
     CU_ASSERT_EQUAL_FATAL(file_table_init(&table, 1, 1), 0);
-    file = file_table_get(&table, 0x2cd);
+    file = file_table_get(&table, 0x2cd, 0);
     snprintf(path, sizeof(path), "%02x/00000000000002cd", file_shard(0x2cd));
     CU_ASSERT_STRING_EQUAL(file->path, path);
     file_table_put(&table, file);
@@ -52,7 +52,7 @@ static void test_oldest_quiet_file_is_closed_first(void)
     CU_ASSERT(is_open(fds[0]));
     CU_ASSERT_EQUAL(table.nquiet, 2);
     CU_ASSERT_EQUAL(use(&table, 1)->fd, fds[0]);
-    file_table_put(&table, file_table_get(&table, 1));
+    file_table_put(&table, file_table_get(&table, 1, 0));
     CU_ASSERT(file_table_evict(&table));
     CU_ASSERT(file_table_evict(&table));
     CU_ASSERT(!file_table_evict(&table));
@@ -66,11 +66,11 @@ static void test_closed_file_is_forgotten(void)
     struct file *file;
 
     CU_ASSERT_EQUAL_FATAL(file_table_init(&table, 1, 4), 0);
-    file = file_table_get(&table, 9);
+    file = file_table_get(&table, 9, 0);
     file->is_absent = true;
     file_table_put(&table, file);
     CU_ASSERT_EQUAL(table.nquiet, 0);
-    file = file_table_get(&table, 9);
+    file = file_table_get(&table, 9, 0);
     CU_ASSERT(!file->is_absent);
     file_table_put(&table, file);
     file_table_fini(&table);

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sums on their way to the device: one object at a time, by one operation of
+ * our own, the cleaner.
+ *
+ * The happy path of a cleaning: an object has been quiet; its bytes are made
+ * durable, its units are written, these made durable; if nothing was written
+ * to it meanwhile, its header says that the regions are clean. The header
+ * itself may reach the device when it likes.
+ *
+ * An object whose place another needs, and every object when the store is
+ * flushed, is written in the same way but without making anything durable: its
+ * regions stay dirty.
+ *
+ * Possible failure modes are: the device's, or a write in between: the object
+ * stays dirty and its turn comes again.
+ */
+#include "store/sums_priv.h"
+
+#include "base/log.h"
+
+#include <string.h>
+#include <utlist.h>
+
+#define DROP_SCAN_MAX 16 /* objects looked at to find one to forget */
+
+void object_unlist(struct sums_store *store, struct sum_object *object)
+{
+    if (!object->is_listed)
+        return;
+    DL_DELETE2(store->dirty, object, dirty_prev, dirty_next);
+    object->is_listed = false;
+    store->stats.objects_dirty--;
+}
+
+void object_touched(struct sums_store *store, struct sum_object *object)
+{
+    object_unlist(store, object);
+    object->written_ns = clock_now(store->config.clock);
+    DL_APPEND2(store->dirty, object, dirty_prev, dirty_next);
+    object->is_listed = true;
+    store->stats.objects_dirty++;
+}
+
+/* Begin, or go on, with what is not on the device. @return false: all is. */
+static bool write_units(struct sum_op *op)
+{
+    struct sum_unit *unit;
+
+    DL_FOREACH2(op->object->units, unit, sibling_next)
+    {
+        if (unit->is_writing) {
+            assert(unit->writer == NULL);
+            unit->writer = op;
+            op->waiting++;
+        } else if (unit->is_dirty && unit->is_valid) {
+            unit_write(op->store, unit, op);
+            op->waiting++;
+        }
+    }
+    return op->waiting > 0;
+}
+
+static void write_header(struct sum_op *op, sum_step_fn *then)
+{
+    struct sum_object *object = op->object;
+    struct obj_io *io = op_transfer(op, OBJ_WRITE, 1);
+
+    object->has_header = true;
+    object->is_current = true;
+    object->is_foreign = false;
+    object_header(object, op->store->config.boot, op->bounce);
+    io->length = SUMS_HEADER_SIZE;
+    io->memory = op->bounce;
+    op->step = then;
+    store_submit(op->store, io);
+}
+
+static void cleaner_end(struct sum_op *op)
+{
+    op->store->is_cleaning = false;
+    task_end(op);
+}
+
+/*
+ * Cleaning.
+ */
+
+static void give_up(struct sum_op *op)
+{
+    object_touched(op->store, op->object);
+    cleaner_end(op);
+}
+
+static void clean_header_written(struct sum_op *op)
+{
+    if (op->rc == 0)
+        op->store->stats.cleanings++;
+    else
+        op->object->is_current = false;
+    cleaner_end(op);
+}
+
+static bool is_disturbed(const struct sum_op *op)
+{
+    return op->rc != 0 || op->object->writes != op->writes;
+}
+
+static void clean_sums_synced(struct sum_op *op)
+{
+    struct sum_object *object = op->object;
+
+    if (is_disturbed(op)) {
+        give_up(op);
+        return;
+    }
+    for (unsigned i = 0; i < SUMS_WORDS; i++)
+        object->dirty.word[i] &= object->stale.word[i];
+    object_unlist(op->store, object);
+    write_header(op, clean_header_written);
+}
+
+static void clean_units(struct sum_op *op)
+{
+    op->step = clean_units;
+    if (is_disturbed(op)) {
+        give_up(op);
+        return;
+    }
+    if (write_units(op))
+        return;
+    op->step = clean_sums_synced;
+    store_submit(op->store, op_transfer(op, OBJ_SYNC, 1));
+}
+
+static bool is_being_written(const struct sum_object *object)
+{
+    const struct sum_op *op;
+
+    for (op = object->ops; op != NULL; op = op->next)
+        if (op->user->verb != OBJ_READ && op->user->verb != OBJ_STAT &&
+            op->user->verb != OBJ_SYNC)
+            return true;
+    return false;
+}
+
+static bool has_fresh_regions(const struct sum_object *object)
+{
+    for (unsigned i = 0; i < SUMS_WORDS; i++)
+        if (object->dirty.word[i] & ~object->stale.word[i])
+            return true;
+    return false;
+}
+
+static void cleaner_take(struct sums_store *store, struct sum_object *object)
+{
+    struct sum_op *op = &store->cleaner;
+
+    assert(!store->is_cleaning && object->task == NULL);
+    store->is_cleaning = true;
+    object->task = op;
+    op->object = object;
+    op->rc = 0;
+    op->writes = object->writes;
+}
+
+static void clean_one(struct sums_store *store, struct sum_object *object)
+{
+    struct sum_op *op = &store->cleaner;
+
+    if (object->task != NULL || is_being_written(object)) {
+        object_touched(store, object);
+        return;
+    }
+    if (!has_fresh_regions(object) && object->has_header) {
+        object_unlist(store, object);
+        return;
+    }
+    cleaner_take(store, object);
+    op->step = clean_units;
+    store_submit(store, op_transfer(op, OBJ_SYNC, 0));
+}
+
+/*
+ * Flushing, to forget an object or to end in order.
+ */
+
+static bool has_unwritten_units(const struct sum_object *object)
+{
+    const struct sum_unit *unit;
+
+    DL_FOREACH2(object->units, unit, sibling_next)
+    {
+        if (unit->is_dirty || unit->is_writing)
+            return true;
+    }
+    return false;
+}
+
+static bool has_news(const struct sum_object *object)
+{
+    return object->is_loaded && !object->is_current &&
+           (object->has_header || sums_regions_any(&object->dirty));
+}
+
+static bool may_be_dropped(const struct sum_object *object)
+{
+    return object->ops == NULL && object->task == NULL && !has_news(object) &&
+           !has_unwritten_units(object);
+}
+
+static void flush_header_written(struct sum_op *op)
+{
+    if (op->rc != 0)
+        op->object->is_current = false;
+    cleaner_end(op);
+}
+
+static void flush_units(struct sum_op *op)
+{
+    op->step = flush_units;
+    if (op->rc == 0 && write_units(op))
+        return;
+    if (op->rc != 0 || !has_news(op->object))
+        cleaner_end(op);
+    else
+        write_header(op, flush_header_written);
+}
+
+static void flush_one(struct sums_store *store, struct sum_object *object)
+{
+    cleaner_take(store, object);
+    flush_units(&store->cleaner);
+}
+
+bool objects_make_room(struct sums_store *store)
+{
+    struct sum_object *object = store->objects_used;
+    struct sum_object *candidate = NULL;
+
+    for (unsigned i = 0; object != NULL && i < DROP_SCAN_MAX;
+         object = object->next, i++) {
+        if (may_be_dropped(object)) {
+            object_drop(store, object);
+            return true;
+        }
+        if (candidate == NULL && object->ops == NULL && object->task == NULL)
+            candidate = object;
+    }
+    if (candidate != NULL && !store->is_cleaning)
+        flush_one(store, candidate);
+    return false;
+}
+
+static void boots_written(struct sum_op *op)
+{
+    if (op->rc != 0)
+        log_warn("the sums of this run will be computed again: %s",
+                 "the list of boots cannot be written");
+    op->store->is_cleaning = false;
+    op->store->is_flushing = false;
+}
+
+/* All is written: the next process may trust it. */
+static void write_boots(struct sums_store *store)
+{
+    struct sum_op *op = &store->cleaner;
+    struct sums_boots *boots = &store->boots;
+    struct obj_io *io;
+
+    if (store->config.machine == 0) {
+        store->is_flushing = false;
+        return;
+    }
+    if (boots->count == SUMS_BOOTS_MAX)
+        memmove(&boots->boot[0], &boots->boot[1],
+                --boots->count * sizeof(boots->boot[0]));
+    boots->boot[boots->count++] = store->config.boot;
+    store->is_cleaning = true;
+    op->object = NULL;
+    op->rc = 0;
+    op->step = boots_written;
+    sums_boots_encode(boots, op->bounce);
+    io = op_transfer(op, OBJ_WRITE, 1);
+    io->length = SUMS_HEADER_SIZE;
+    io->memory = op->bounce;
+    store_submit(store, io);
+}
+
+static void flush_poll(struct sums_store *store)
+{
+    struct sum_object *object;
+
+    while (!store->is_cleaning && store->flush_at < store->config.objects_max) {
+        object = &store->objects_all[store->flush_at++];
+        if (object->is_used && object->task == NULL &&
+            (has_news(object) || has_unwritten_units(object)))
+            flush_one(store, object);
+    }
+    if (!store->is_cleaning)
+        write_boots(store);
+}
+
+void clean_poll(struct sums_store *store)
+{
+    struct sum_object *object = store->dirty;
+
+    if (store->is_cleaning)
+        return;
+    if (store->is_flushing)
+        flush_poll(store);
+    else if (object != NULL && clock_now(store->config.clock) >=
+                                   object->written_ns + store->config.idle_ns)
+        clean_one(store, object);
+}
