@@ -25,6 +25,10 @@ static const struct tool_command commands[] = {
     {"stat", "PATH", "show all that is known of a file or directory", 1, 1,
      cmd_stat},
     {"mkdir", "PATH...", "make directories", 1, -1, cmd_mkdir},
+    {"index", "DIR [FILE...]", "make the index of a dataset's files", 1, -1,
+     cmd_index},
+    {"pack", "DIR|LIST DATASET", "make a dataset of ordinary files", 2, 2,
+     cmd_pack},
     {"rm", "PATH...", "remove files and directories", 1, -1, cmd_rm},
 };
 

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The inside of a loader.
+ *
+ *   open.c    options and index, agreed upon by all ranks
+ *   plan.c    who reads what when (plan.h)
+ *   pump.c    moves batches through their states, by a thread or the caller
+ *   slot.c    one batch: its wants, its memory, its check
+ *   read.c    the reads of a batch
+ *   files.c   open files
+ *   loader.c  what the caller sees
+ *
+ * Every rank goes through the same sequence of collectives:
+ *
+ *     gate 0, start 0, gate 1, start 1, ...      on gate_comm, and on files
+ *     agree 0, agree 1, ...                      on agree_comm
+ *
+ * A gate is a nonblocking reduction: it is over when all ranks have room for
+ * that batch, and says whether anybody wants to stop. So the blocking calls of
+ * a start (open a file, set a view) find everybody there, and after a stop no
+ * rank ever waits in one alone. Agreement makes one rank's failure everybody's.
+ *
+ * Units    bytes, seconds.
+ * Threads  `lock` guards what is marked so; all else belongs to the pump, which
+ *          is the loader's thread, or the caller.
+ * Failure  struct note: the first one stays.
+ */
+#ifndef CAPSTAN_LOADER_PRIV_H
+#define CAPSTAN_LOADER_PRIV_H
+
+#include "loader/index.h"
+#include "loader/plan.h"
+
+#include "loader/public.h"
+
+#include <mpi.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+#define NOTE_SIZE 1024
+#define DEPTH_MAX 64u
+#define SAMPLE_ALIGN 64u
+
+/* What failed first. */
+struct note {
+    int code; /* 0 or negative */
+    char text[NOTE_SIZE];
+};
+
+/** Note a failure unless there is one. @return the code that is noted. */
+int note_set(struct note *note, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/** Note what MPI returned, as -EIO, -ENOENT or -ENOMEM, if it is an error. */
+int note_mpi(struct note *note, int rc, const char *what, const char *object);
+
+/** Give all ranks the failure of one, if there is any. Collective. */
+int note_agree(struct note *note, MPI_Comm comm);
+
+/** The same, when the code and rank of the worst are known already. */
+int note_spread(struct note *note, MPI_Comm comm, int worst, int rank);
+
+/* A file that is open on all ranks, or with is_independent on this one. */
+struct open_file {
+    MPI_File handle;
+    uint32_t file; /* in the index */
+    uint64_t used; /* by which start last */
+};
+
+struct open_files {
+    struct open_file *list;
+    uint32_t count;
+    uint32_t room;
+};
+
+enum slot_state {
+    SLOT_FREE,
+    SLOT_GATED,   /* waits for the others' room */
+    SLOT_READING, /* requests are under way */
+    SLOT_READ,    /* waits for its turn to agree */
+    SLOT_AGREEING,
+    SLOT_READY /* the caller's, from here until it is released */
+};
+
+/* The calls of MPI_File that are under way for a batch. */
+struct reads {
+    MPI_Request *requests;
+    MPI_Status *statuses;
+    struct read *list;
+    int count;
+    uint64_t room;
+};
+
+struct pair {
+    int code; /* negated */
+    int rank;
+};
+
+/* One batch, as this rank sees it. */
+struct slot {
+    enum slot_state state;
+    struct capstan_batch batch;
+    struct capstan_sample *samples; /* in the order of the plan */
+    uint64_t *order; /* their numbers, ascending, each once: nunique of them */
+    size_t *at;      /* where those lie in memory */
+    uint64_t nunique;
+    uint64_t room; /* of samples, order and at */
+    unsigned char *memory;
+    size_t memory_size;
+    uint64_t bytes; /* of its unique samples */
+    struct open_files files;
+    struct reads reads;
+    MPI_Request shared; /* of the gate, then of the agreement */
+    int wants_stop, stops;
+    struct pair own, worst; /* of the agreement */
+    struct note note;
+};
+
+struct capstan_loader {
+    struct capstan_loader_options options;
+    char *dataset;
+    struct index index;
+    struct plan plan;
+    uint32_t *weights;
+    bool has_plan;
+    int rank, ranks;
+    MPI_Comm comm, gate_comm, agree_comm;
+
+    /* The pump's. Batches are counted from 0; batch n is in slot n % nslots. */
+    struct slot *slots;
+    uint32_t nslots;
+    uint64_t gated, started, agreed;
+    uint64_t epoch, step; /* of the next batch to be gated */
+    bool is_stopped;      /* no batch will be started any more */
+    uint64_t *touched;    /* a file's last start that touches it, plus 1 */
+    uint32_t *files;      /* those of the current start */
+    size_t memory_used;
+    uint64_t reads, opens;
+
+    /* Under lock: between the caller and the pump. */
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    uint64_t ready;    /* batches that have been agreed upon */
+    uint64_t released; /* that the caller gave back */
+    bool is_closing;
+    bool is_over;     /* ready is final */
+    bool is_finished; /* nothing is under way any more */
+    struct note note; /* why it is over, if it failed */
+
+    /* The caller's. */
+    uint64_t taken;
+    pthread_t thread;
+    bool has_thread;
+    bool is_pumping;
+    struct capstan_loader_stats stats;
+};
+
+/** Begin and end the pump: a thread, or nothing. pump_stop() is collective and
+ *  returns when nothing is under way. @return 0 or -ENOMEM. */
+int pump_start(struct capstan_loader *loader);
+void pump_stop(struct capstan_loader *loader);
+
+/** Move reads on that are under way, if there is no thread for it. */
+void pump_progress(struct capstan_loader *loader);
+
+/** Wait until batch number n is ready. @return 0, -ENODATA or the failure. */
+int pump_wait(struct capstan_loader *loader, uint64_t n);
+
+/** Start a batch's reads. Collective, in step with all ranks; what fails is in
+ *  slot->note. */
+void slot_start(struct capstan_loader *loader, struct slot *slot);
+
+/** Compare each sample with its sum. */
+void slot_check(const struct capstan_loader *loader, struct slot *slot);
+
+void slot_fini(struct capstan_loader *loader, struct slot *slot);
+
+/** Have room for so many, so that starting them cannot fail for want of it.
+ *  @return 0 or -ENOMEM. */
+int reads_init(struct reads *reads, uint64_t room);
+
+/** Start the reads of a batch: one collective a file, or one call a sample.
+ *  Collective; `files` are open, ascending, and the same on all ranks. */
+void reads_start(struct capstan_loader *loader, struct slot *slot,
+                 const uint32_t *files, uint32_t nfiles);
+
+/** Are they over? Then what failed is in slot->note. */
+bool reads_test(struct capstan_loader *loader, struct slot *slot);
+
+void reads_fini(struct reads *reads);
+
+/**
+ * Have files open. Collective; all ranks give the same list.
+ *
+ * @param start  number of this start, larger than any before.
+ * @return 0 or the failure of any rank, the same on all.
+ */
+int files_open(struct capstan_loader *loader, struct open_files *files,
+               const uint32_t *wanted, uint32_t count, uint64_t start,
+               struct note *note);
+
+/** The handle of a file that files_open() has opened. */
+MPI_File files_handle(const struct open_files *files, uint32_t file);
+
+/** Close all. Collective. */
+void files_close(struct open_files *files);
+
+/** "DATASET/NAME", or the name alone if it is absolute or has a prefix of its
+ *  own. @return owned, NULL: out of memory. */
+char *files_path(const char *dataset, const char *name);
+
+/** Read a whole file on all ranks: the same bytes, one collective.
+ *  @param data_out  ended with free(3). */
+int files_slurp(MPI_Comm comm, const char *path, MPI_Info info, void **data_out,
+                size_t *size_out, struct note *note);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The files that are to be packed: below a directory, or named by a list.
+ *
+ * Units    bytes.
+ * Threads  one makes them; then they are read-only.
+ * Failure  said on stderr.
+ */
+#ifndef CAPSTAN_TOOLS_SOURCES_H
+#define CAPSTAN_TOOLS_SOURCES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct source {
+    char *path;       /* to open it */
+    const char *name; /* in a shard: part of path */
+    size_t key;       /* how much of the name is its sample's key */
+    uint64_t length;
+    uint64_t mtime_ns;
+};
+
+struct sources {
+    struct source *list;
+    size_t count;
+    size_t room;
+    uint64_t bytes;
+    uint64_t too_long; /* left out */
+};
+
+/**
+ * Find the regular files of 1 to length_max bytes, sorted by key and name, and
+ * keep the first `limit` bytes of them (0: all).
+ *
+ * @param from  a directory, symlinks in it not followed; or a file with a path
+ * a line.
+ * @return 0 or -1.
+ */
+int sources_find(struct sources *sources, const char *from, uint64_t length_max,
+                 uint64_t limit);
+
+void sources_fini(struct sources *sources);
+
+#endif

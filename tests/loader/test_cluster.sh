@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The loader on a real cluster: packed straight into it, loaded by any number of
+# ranks, every sample compared with its source, and by the servers' own counters
+# read once an epoch. A killed rank or server ends a run, and none hangs.
+. "$top_srcdir/tests/cluster/lib.sh"
+. "$top_srcdir/tests/loader/lib.sh"
+
+cluster_up --servers 2 --targets 2 --stripe-size 65536
+make_tree
+"$capstan" pack --shards 3 "$work/tree" capstan:/tar || fail "pack"
+"$capstan" pack --shards 3 --format raw "$work/tree" capstan:/raw ||
+    fail "pack raw"
+index=$("$capstan" stat --json /raw/index |
+    $python -c 'import json, sys; print(json.load(sys.stdin)["size"])')
+bytes=$(cat $(cat "$work/list") | wc -c)
+
+# What servers send in `epochs` epochs is so often the dataset, and the index;
+# a request that was sent again, on a slow machine, is counted twice.
+epochs=3
+read_once() {
+    before=$(counter bytes_sent)
+    load "$@"
+    sent=$(($(counter bytes_sent) - before))
+    least=$((bytes * epochs + index))
+    echo "$1 ranks: servers sent $sent bytes for $least"
+    [ $sent -ge $least ] && [ $sent -le $((least + least / 20)) ] ||
+        fail "$1 ranks: servers sent $sent bytes for $least"
+}
+
+for n in $ranks; do
+    # Each sample to one rank (two-phase), then each to all (share).
+    read_once "$n" capstan:/raw epochs=$epochs tail=2 batch=40 \
+        list="$work/list"
+    read_once "$n" capstan:/raw epochs=$epochs tail=2 batch=40 group="$n" \
+        list="$work/list"
+    load "$n" capstan:/tar epochs=3 tail=1 batch=16 tree="$work/tree" -- \
+        capstan:/tar epochs=3 tail=0 batch=16 tree="$work/tree" progress=1
+done
+
+# Interrupted packing goes on where it was, and leaves nothing but the result.
+"$capstan" pack --shards 3 --format raw "$work/tree" "$work/raw" || fail "pack"
+"$capstan" get -r /raw "$work/got" || fail "get"
+for file in "$work"/raw/*; do
+    cmp "$file" "$work/got/${file##*/}" || fail "local and cluster differ"
+done
+
+background_load() {
+    rm -f "$work/out"
+    CAPSTAN_TIMEOUT_MS=3000 timeout 100 "$MPIRUN" --oversubscribe -n 4 \
+        "$top_builddir/tests/loader/check_load" "$@" >"$work/out" 2>&1 \
+        </dev/null &
+    background=$!
+    tries=0
+    until grep -q loading "$work/out" 2>/dev/null; do
+        tries=$((tries + 1))
+        [ $tries -lt 600 ] || fail "no step in 60 s: $(cat "$work/out")"
+        sleep 0.1
+    done
+}
+
+# A killed server is the same error on all ranks.
+for progress in 1 2; do
+    background_load capstan:/raw epochs=1000000 batch=16 tail=2 fails=-5 \
+        progress=$progress
+    kill -9 "$(server_pid s2)"
+    wait "$background" || fail "ranks hung or differed: $(cat "$work/out")"
+    background=
+    grep "ended with -5" "$work/out" || fail "no error: $(cat "$work/out")"
+    cluster_up --servers 2 --targets 2 --stripe-size 65536
+done
+
+# A killed rank ends the run.
+background_load capstan:/raw epochs=1000000 batch=16 tail=2
+victim=$(ps -o pid= --ppid "$(ps -o pid= --ppid "$background" | head -n 1)" |
+    head -n 1)
+kill -9 "$victim" || fail "no rank to kill"
+wait "$background"
+rc=$?
+background=
+[ $rc -ne 0 ] && [ $rc -ne 124 ] || fail "a killed rank: $rc"
+echo "ok: a killed rank ends the run"

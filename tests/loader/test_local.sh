@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The loader on local files: every format, every tail, three epochs, any number
+# of ranks, every sample compared with its source; resuming; what is damaged.
+. "$top_srcdir/tests/mpi/lib.sh"
+. "$top_srcdir/tests/loader/lib.sh"
+
+[ -x "$capstan" ] || skip "no capstan program in this build tree"
+make_tree
+make_records
+for format in tar tfrecord raw; do
+    "$capstan" pack --format $format --shards 3 "$work/tree" \
+        "$work/$format" || die "pack $format"
+done
+"$capstan" index --record-size 96 "$work/flat" || die "index"
+
+# A foreign program's view of what pack made.
+$python - "$work" <<'END' || die "tarfile differs"
+import glob, sys, tarfile
+work = sys.argv[1]
+count = 0
+for shard in glob.glob(work + "/tar/*.tar"):
+    with tarfile.open(shard) as tar:
+        for member in tar:
+            data = tar.extractfile(member).read()
+            assert data == open(f"{work}/tree/{member.name}", "rb").read()
+            count += 1
+assert count == 301, count
+END
+
+for n in $ranks; do
+    for tail in 0 1 2; do
+        common="epochs=3 tail=$tail seed=$n"
+        set -- "$@" "$work/tar" $common batch=16 tree="$work/tree" -- \
+            "$work/tfrecord" $common batch=50 list="$work/list" shuffle=1 \
+            window=2 depth=1 files=1 weights=1 -- \
+            "$work/raw" $common batch=40 list="$work/list" progress=1 -- \
+            "$work/flat" $common batch=96 flat="$work/flat/records" \
+            group="$n" depth=5 --
+    done
+    load "$n" "$@"
+    set --
+    echo "ok: $n ranks"
+done
+# A batch beyond the dataset: dropped, or padded many times over. Each rank
+# alone. No MPI_THREAD_MULTIPLE.
+load 3 "$work/tar" epochs=3 tail=0 batch=1000 tree="$work/tree" -- \
+    "$work/tar" epochs=3 tail=1 batch=1000 tree="$work/tree" -- \
+    "$work/raw" epochs=2 tail=2 batch=7 list="$work/list" independent=1
+CHECK_LOAD_SINGLE=1
+export CHECK_LOAD_SINGLE
+load 2 "$work/raw" epochs=2 tail=2 batch=7 list="$work/list" shuffle=2
+unset CHECK_LOAD_SINGLE
+
+# The samples of a step are the same with any number of ranks, and a run that is
+# taken up again by others goes on as if it had not been left.
+plan="batch=16 tail=2 seed=9"
+load 4 "$work/tar" $plan epochs=2 log="$work/log.4" -- \
+    "$work/tar" $plan epochs=2 stop=13 log="$work/log.r"
+load 1 "$work/tar" $plan epochs=2 log="$work/log.1"
+load 7 "$work/tar" $plan epochs=1 epoch=1 step=3 log="$work/log.r"
+cmp "$work/log.4" "$work/log.1" || die "other ranks, another order"
+cmp "$work/log.4" "$work/log.r" || die "resumed, another order"
+[ "$(cut -d: -f2 "$work/log.4" | sort -u | wc -l)" = 21 ] ||
+    die "two epochs are alike"
+echo "ok: order and resuming"
+
+# Closed in the middle, with reads under way.
+load 4 "$work/tar" batch=16 stop=3 depth=8 -- \
+    "$work/tar" batch=16 stop=3 depth=8 progress=1
+
+# Damage is the same error with the same text on all ranks.
+printf XXXX | dd of="$work/raw/shard-000001" bs=1 seek=999 conv=notrunc \
+    2>/dev/null
+head -c 20000 "$work/tfrecord/shard-000002.tfrecord" >"$work/cut"
+mv "$work/cut" "$work/tfrecord/shard-000002.tfrecord"
+rm "$work/flat/records"
+printf X | dd of="$work/tar/index" bs=1 seek=200 conv=notrunc 2>/dev/null
+load 4 "$work/raw" batch=16 epochs=1 fails=-74 -- \
+    "$work/raw" batch=16 epochs=1 fails=-74 progress=1 -- \
+    "$work/tfrecord" batch=16 epochs=1 fails=-5 -- \
+    "$work/flat" batch=16 epochs=1 fails=-2 -- \
+    "$work/tar" batch=16 epochs=1 fails=-71 -- \
+    "$work/none" fails=-2 -- \
+    "$work/raw" batch=16 group=3 fails=-22
+grep -q 'raw/shard-000001: sample' "$work/out" || die "which sample?"
+grep -q 'bytes came of' "$work/out" || die "not told that it is short"
+echo "ok: damage"
