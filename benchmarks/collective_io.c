@@ -6,9 +6,13 @@
  *     collective_io PATH ITERATIONS MIB ROW...
  *
  * For each row it prints a line when it begins and one when it has ended, so
- * that the script knows which row a crash or a hang belongs to. A time is that
- * of the slowest rank. Bytes of storage are what the processes really gave to
- * or took from system calls (/proc/self/io), the same count for every engine.
+ * that the script knows which row a crash or a hang belongs to. A time runs
+ * from the first rank's entry to the last rank's return, by the clock of the
+ * machine that all ranks share; the time of the slowest rank's own call is
+ * printed too. (With more ranks than cores the second leaves out that a rank
+ * was kept waiting before it could even enter.) Bytes of storage are what the
+ * processes really gave to or took from system calls (/proc/self/io), the same
+ * count for every engine.
  *
  * Possible failure modes: an MPI error ends the row as "error"; wrong bytes end
  * it as "wrong".
@@ -18,13 +22,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define ITERATIONS_MAX 64
 
 struct bench bench;
 
 struct result {
-    double seconds[ITERATIONS_MAX];
+    double seconds[ITERATIONS_MAX]; /* first rank in to last rank out */
+    double slowest[ITERATIONS_MAX]; /* rank, its own call */
     uint64_t storage; /* bytes of the last iteration, all ranks */
     uint64_t messages;
     bool is_wrong;
@@ -88,12 +94,20 @@ static int move(MPI_File fh, const struct row *row, char *buffer, int bytes)
     return rc != MPI_SUCCESS ? rc : MPI_Wait(&request, &status);
 }
 
+static double now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
 static void time_one(MPI_File fh, const struct row *row,
                      const struct access *access, char *buffer, int i,
                      struct result *result)
 {
     uint64_t before;
-    double start, mine;
+    double mine[3], most[3]; /* -start, end, between them */
 
     if (row->is_write)
         access_load(access, buffer, (uint64_t)i + 1);
@@ -101,12 +115,14 @@ static void time_one(MPI_File fh, const struct row *row,
         memset(buffer, 0, access->bytes);
     before = moved_so_far(row->is_write);
     MPI_Barrier(MPI_COMM_WORLD);
-    start = MPI_Wtime();
+    mine[0] = -now();
     if (move(fh, row, buffer, (int)access->bytes) != MPI_SUCCESS)
         result->is_failed = true;
-    mine = MPI_Wtime() - start;
-    MPI_Allreduce(&mine, &result->seconds[i], 1, MPI_DOUBLE, MPI_MAX,
-                  MPI_COMM_WORLD);
+    mine[1] = now();
+    mine[2] = mine[1] + mine[0];
+    MPI_Allreduce(mine, most, 3, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
+    result->seconds[i] = most[1] + most[0];
+    result->slowest[i] = most[2];
     before = moved_so_far(row->is_write) - before;
     result->storage = sum_of(before);
     result->messages = sum_of(messages_of(fh));
@@ -159,6 +175,9 @@ static void report(int number, struct result *result)
            (unsigned long long)result->messages);
     for (int i = 0; i < bench.iterations; i++)
         printf(" %.6f", result->seconds[i]);
+    printf(" slowest");
+    for (int i = 0; i < bench.iterations; i++)
+        printf(" %.6f", result->slowest[i]);
     printf("\n");
     fflush(stdout);
 }
