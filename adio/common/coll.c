@@ -26,8 +26,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <sched.h>
-#include <time.h>
 #include <string.h>
 
 static const struct {
@@ -70,6 +68,16 @@ bool coll_request_done(struct coll_op *op)
     return flag;
 }
 
+static bool is_agreed(struct coll_op *op)
+{
+    if (op->kept->ring != NULL)
+        return coll_ring_agree(op);
+    if (!op->is_entered)
+        PMPI_Iallreduce(op->agree_local, op->agree_all, COLL_AGREE_WORDS,
+                        MPI_INT64_T, MPI_MAX, op->kept->comm, &op->request);
+    return coll_request_done(op);
+}
+
 enum coll_state coll_agree_step(struct coll_op *op)
 {
     int size = op->file->size;
@@ -79,10 +87,8 @@ enum coll_state coll_agree_step(struct coll_op *op)
         op->agree_local[0] = op->error.code != 0 ? size - op->file->rank : 0;
         op->agree_local[1] = op->explain.rounds;
         op->agree_local[2] = op->failed.code != 0 ? size - op->file->rank : 0;
-        PMPI_Iallreduce(op->agree_local, op->agree_all, 3, MPI_INT64_T, MPI_MAX,
-                        op->kept->comm, &op->request);
     }
-    if (!coll_request_done(op))
+    if (!is_agreed(op))
         return COLL_AGREE;
     op->explain.rounds = (uint32_t)op->agree_all[1];
     if (op->agree_all[0] == 0 && op->agree_all[2] == 0)
@@ -230,6 +236,7 @@ bool coll_step(struct coll_op *op)
     if (kept->is_stepping)
         return op->state == COLL_OVER;
     kept->is_stepping = true;
+    coll_ring_look(kept);
     while (op->state != COLL_OVER && kept->head != NULL) {
         advance(kept->head);
         if (kept->head->state != COLL_OVER)
@@ -273,29 +280,6 @@ int coll_finish(struct coll_op **op_p, uint64_t *bytes_out,
     return code;
 }
 
-/* Ranks and servers may share cores: spin for a moment, then give way. */
-#define SPIN_STEPS 64
-#define NAP_NS 20000
-
-struct coll_wait {
-    enum coll_state state;
-    unsigned steps; /* in this state */
-};
-
-static void wait_a_little(struct coll_op *op, struct coll_wait *wait)
-{
-    const struct timespec nap = {.tv_nsec = NAP_NS};
-
-    if (wait->state != op->state)
-        *wait = (struct coll_wait){.state = op->state};
-    if (op->io != NULL)
-        op->file->driver->idle(op->file);
-    else if (wait->steps++ < SPIN_STEPS)
-        sched_yield();
-    else
-        nanosleep(&nap, NULL);
-}
-
 int coll_run(struct adio_file *file, enum coll_verb verb,
              const struct run *runs, size_t nruns,
              const struct adio_error *local, uint64_t *bytes_out,
@@ -306,6 +290,6 @@ int coll_run(struct adio_file *file, enum coll_verb verb,
 
     coll_start(file, verb, runs, nruns, local, &op);
     while (!coll_step(op))
-        wait_a_little(op, &wait);
+        coll_wait(op, &wait);
     return coll_finish(&op, bytes_out, error);
 }

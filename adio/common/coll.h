@@ -51,6 +51,20 @@ bool coll_step(struct coll_op *op);
 int coll_finish(struct coll_op **op_p, uint64_t *bytes_out,
                 struct adio_error *error);
 
+/* How long a caller has waited; zero it before the first step. */
+struct coll_wait {
+    int state;
+    unsigned npolls;
+    uint64_t used_ns; /* processor time of the thread, at the last step */
+};
+
+/** A step brought nothing: let somebody else have the core. */
+void coll_wait(struct coll_op *op, struct coll_wait *wait);
+
+/** The same from MPI's progress engine, where a program may test and compute:
+ *  returns at once unless it seems to do nothing but wait. */
+void coll_wait_in_mpi(struct coll_op *op, struct coll_wait *wait);
+
 /** Start, step until over, finish. */
 int coll_run(struct adio_file *file, enum coll_verb verb,
              const struct run *runs, size_t nruns,

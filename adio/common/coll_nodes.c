@@ -79,6 +79,7 @@ int coll_nodes_init(struct coll_nodes *nodes, MPI_Comm comm, const char *list)
     PMPI_Comm_size(comm, &nodes->size);
     PMPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &local);
     PMPI_Comm_rank(local, &local_rank);
+    PMPI_Comm_size(local, &nodes->ranks_here);
     PMPI_Comm_split(comm, local_rank == 0 ? 0 : MPI_UNDEFINED, 0, &leaders);
     describe_node(local, rank, list, &mine);
     cores = (int)sysconf(_SC_NPROCESSORS_ONLN);

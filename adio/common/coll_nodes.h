@@ -32,6 +32,7 @@ struct coll_nodes {
     int size; /* of the communicator */
     int nnodes;
     int cores; /* of the smallest node */
+    int ranks_here; /* on this rank's node */
     struct coll_node *nodes;
     int *listed; /* with a cb_config_list: who serves, nodes in turn */
     int nlisted;

@@ -19,6 +19,7 @@
 #include "adio/common/coll_trace.h"
 
 #define COLL_NOBODY UINT64_MAX
+#define COLL_AGREE_WORDS 3
 
 /* Tags on the engine's own communicator. */
 enum coll_tag {
@@ -114,8 +115,9 @@ struct coll_op {
     struct adio_explain explain;
     uint64_t bytes; /* arrived at, or left, this rank's memory */
     MPI_Request request;
-    int64_t agree_local[3]; /* who failed, rounds, which owner failed */
-    int64_t agree_all[3];
+    int64_t agree_local[COLL_AGREE_WORDS]; /* who failed, rounds, which owner
+                                              failed */
+    int64_t agree_all[COLL_AGREE_WORDS];
     struct adio_error failed; /* as aggregator: may be made good (TAKEOVER) */
     bool is_second_try;       /* failed realms are moved by other ranks */
     struct coll_reach reach;
@@ -148,6 +150,7 @@ struct coll_kept {
     struct coll_op *head; /* operations in the order they were started */
     struct coll_op *tail;
     bool is_stepping; /* MPI calls of a step may call back into coll_step() */
+    bool is_at_ring;  /* the last step ended waiting for an event there */
     char *buffers[2]; /* of an aggregator, kept from operation to operation */
     uint64_t buffer_size;
     struct coll_plan plan;
@@ -180,9 +183,17 @@ bool coll_request_done(struct coll_op *op);
 char *coll_buffer(struct coll_kept *kept, int i, uint64_t size);
 void coll_buffers_free(struct coll_kept *kept);
 
-/** Combine all ranks' summaries through the ring. @return true when all are
- *  there. */
+/** Meet at the ring: combine all ranks' summaries (op->all), or the largest of
+ *  their words (op->agree_all). @return true when all are there. */
 bool coll_ring_combine(struct coll_op *op);
+bool coll_ring_agree(struct coll_op *op);
+
+/** A step begins: what happens at the ring from now on is news. */
+void coll_ring_look(struct coll_kept *kept);
+
+/** Sleep until something happens at the ring, or has since the last step began,
+ *  at most so long. */
+void coll_ring_doze(struct coll_kept *kept, unsigned most_us);
 
 /** May all ranks of the file meet in a ring's memory? */
 bool coll_ring_is_possible(const struct coll_op *op);

@@ -164,10 +164,12 @@ static void fail(struct coll_op *op, struct stream_io *io,
     if (io->is_second_try) {
         coll_fail(op, error);
         store(&stream->control->is_failed, 1);
+        coll_ring_event(op->kept->ring);
         return;
     }
     store(&slot->failer, (unsigned)op->file->rank + 1);
     store(&slot->failed, io->step + 1);
+    coll_ring_event(op->kept->ring);
 }
 
 static void start(struct coll_op *op, struct stream_io *io, uint64_t step,
@@ -262,6 +264,7 @@ static void test(struct coll_op *op, struct stream_io *io)
     io->is_under_way = false;
     slot->valid = io->run.offset + bytes;
     store(&slot->moved, io->step + 1);
+    coll_ring_event(op->kept->ring);
 }
 
 /* @return true when this rank has nothing under way. */
@@ -358,7 +361,9 @@ static bool copy_next(struct coll_op *op)
     if (op->verb == COLL_READ)
         op->bytes += bytes;
     stream->ncopied++;
-    __atomic_add_fetch(&slot->copied, 1, __ATOMIC_ACQ_REL);
+    if (__atomic_add_fetch(&slot->copied, 1, __ATOMIC_ACQ_REL) ==
+        (step / stream->nslots + 1) * stream->ranks)
+        coll_ring_event(op->kept->ring);
     coll_trace_span(op->kept->trace, TRACE_TRACK_RANKS,
                     op->verb == COLL_READ ? TRACE_DELIVER : TRACE_COLLECT, step,
                     since);
@@ -404,6 +409,7 @@ enum coll_state coll_stream_step(struct coll_op *op)
 
     if (!op->is_entered)
         enter(op);
+    op->kept->is_at_ring = true;
     do {
         is_idle = move_storage(op);
         has_copied = copy_next(op);

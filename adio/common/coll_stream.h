@@ -44,16 +44,23 @@ struct ring_control {
     struct ring_slot slots[RING_SLOTS_MAX];
 };
 
-/* A rank's summary: said when `said` is the number of the classification. */
+/* What a rank says when all meet: said when `said` is the meeting's number. */
 struct ring_board {
     uint64_t said;
-    struct coll_summary summary;
+    union {
+        struct coll_summary summary; /* CLASSIFY */
+        int64_t agree[COLL_AGREE_WORDS];
+    };
 } __attribute__((aligned(64)));
 
 /* The shared memory: operation n uses controls[n % 2], and the first rank
  * clears the other one meanwhile. */
 struct ring_shared {
-    struct ring_control controls[2];
+    /* Who has nothing to do dozes on `nevents` (a futex) after counting itself
+     * in; whatever may give it work adds an event, and wakes if any doze. */
+    uint32_t nevents;
+    uint32_t ndozing;
+    struct ring_control controls[2] __attribute__((aligned(64)));
     struct ring_board boards[2][RING_RANKS_MAX];
     char data[] __attribute__((aligned(4096)));
 };
@@ -62,8 +69,12 @@ struct coll_ring {
     struct ring_shared *shared;
     size_t size;
     uint64_t noperations;
-    uint64_t nclassified;
+    uint64_t nmeetings;
+    uint32_t nseen; /* events before the present step */
 };
+
+/** Something has happened that other ranks may wait for. */
+void coll_ring_event(struct coll_ring *ring);
 
 /* A step between the ring and storage, by this rank. */
 struct stream_io {

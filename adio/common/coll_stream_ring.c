@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The memory that ranks of a node share: the ring, and a board on which each
- * says what it asks for, so that a later operation is classified without a
- * message.
+ * says what it asks for, and how it went, so that a later operation begins and
+ * ends without a message.
  *
  * The ring is made by the first operation that wants it, without blocking: rank
  * 0 makes a memory file and tells its number, the others open it by way of
@@ -21,9 +21,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define RING_FILE_BYTES (sizeof(struct ring_shared) + RING_BYTES)
@@ -132,31 +137,99 @@ bool coll_ring_is_possible(const struct coll_op *op)
            op->kept->nodes.nnodes == 1 && !op->kept->is_ring_refused;
 }
 
-/* Board n % 2 cannot be written for n + 2 before all have read it for n: each
- * rank must have said its n + 1 first. */
-bool coll_ring_combine(struct coll_op *op)
+void coll_ring_event(struct coll_ring *ring)
+{
+    __atomic_add_fetch(&ring->shared->nevents, 1, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&ring->shared->ndozing, __ATOMIC_SEQ_CST) > 0)
+        syscall(SYS_futex, &ring->shared->nevents, FUTEX_WAKE, INT_MAX, NULL,
+                NULL, 0);
+}
+
+void coll_ring_look(struct coll_kept *kept)
+{
+    kept->is_at_ring = false;
+    if (kept->ring != NULL)
+        kept->ring->nseen = __atomic_load_n(&kept->ring->shared->nevents,
+                                            __ATOMIC_SEQ_CST);
+}
+
+void coll_ring_doze(struct coll_kept *kept, unsigned most_us)
+{
+    const struct timespec most = {.tv_nsec = (long)most_us * 1000};
+    struct ring_shared *shared = kept->ring->shared;
+
+    __atomic_add_fetch(&shared->ndozing, 1, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &shared->nevents, FUTEX_WAIT, kept->ring->nseen, &most,
+            NULL, 0);
+    __atomic_sub_fetch(&shared->ndozing, 1, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * All ranks meet: each says its own, then waits until all have. Board n % 2
+ * cannot be written for meeting n + 2 before all have read it for n: each rank
+ * must have said its n + 1 first.
+ *
+ * @return the boards when all are there, else NULL.
+ */
+static const struct ring_board *meet(struct coll_op *op,
+                                     const struct ring_board *mine)
 {
     struct coll_ring *ring = op->kept->ring;
     struct ring_board *boards;
     uint64_t n;
 
     if (!op->is_entered)
-        ring->nclassified++;
-    n = ring->nclassified;
+        ring->nmeetings++;
+    n = ring->nmeetings;
     boards = ring->shared->boards[n % 2];
     if (!op->is_entered) {
-        boards[op->file->rank].summary = op->local;
-        __atomic_store_n(&boards[op->file->rank].said, n, __ATOMIC_RELEASE);
+        struct ring_board *board = &boards[op->file->rank];
+
+        memcpy((char *)board + sizeof(board->said),
+               (const char *)mine + sizeof(mine->said),
+               sizeof(*mine) - sizeof(mine->said));
+        __atomic_store_n(&board->said, n, __ATOMIC_SEQ_CST);
     }
+    op->kept->is_at_ring = true;
     for (int i = 0; i < op->file->size; i++)
-        if (__atomic_load_n(&boards[i].said, __ATOMIC_ACQUIRE) != n)
-            return false;
+        if (__atomic_load_n(&boards[i].said, __ATOMIC_SEQ_CST) != n)
+            return NULL;
+    if (!op->is_entered) /* the last to come, so others may wait for it */
+        coll_ring_event(ring);
+    return boards;
+}
+
+bool coll_ring_combine(struct coll_op *op)
+{
+    struct ring_board mine = {.summary = op->local};
+    const struct ring_board *boards = meet(op, &mine);
+
+    if (boards == NULL)
+        return false;
     op->all = boards[op->file->size - 1].summary;
     for (int i = op->file->size - 1; i > 0; i--) {
+        struct coll_summary left = boards[i - 1].summary;
         int one = 1;
 
-        coll_classify_combine(&boards[i - 1].summary, &op->all, &one, NULL);
+        coll_classify_combine(&left, &op->all, &one, NULL);
     }
+    return true;
+}
+
+bool coll_ring_agree(struct coll_op *op)
+{
+    struct ring_board mine = {.said = 0};
+    const struct ring_board *boards;
+
+    memcpy(mine.agree, op->agree_local, sizeof(mine.agree));
+    boards = meet(op, &mine);
+    if (boards == NULL)
+        return false;
+    memcpy(op->agree_all, op->agree_local, sizeof(op->agree_all));
+    for (int i = 0; i < op->file->size; i++)
+        for (int k = 0; k < COLL_AGREE_WORDS; k++)
+            if (boards[i].agree[k] > op->agree_all[k])
+                op->agree_all[k] = boards[i].agree[k];
     return true;
 }
 

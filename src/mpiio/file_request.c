@@ -45,6 +45,7 @@ struct face_pending {
     struct adio_error error;
     uint64_t bytes;
     ompi_request_t *request; /* shared with the program */
+    struct coll_wait wait;
 };
 
 /* The program's hold on the request ends; ours may last longer. */
@@ -100,6 +101,14 @@ static void complete(struct face_pending *pending)
     OBJ_RELEASE(request);
 }
 
+/* Is a collective all that is under way? */
+static bool is_alone(const struct face_pending *pending)
+{
+    return pending->op != NULL &&
+           mca_io_capstan_component.pending == pending &&
+           pending->next == NULL;
+}
+
 /* Called by Open MPI from wherever it waits. @return how many are over. */
 static int walk(void)
 {
@@ -117,6 +126,8 @@ static int walk(void)
 
         if (opal_mutex_trylock(&face->lock) == 0) {
             is_over = step(pending);
+            if (!is_over && is_alone(pending))
+                coll_wait_in_mpi(pending->op, &pending->wait);
             opal_mutex_unlock(&face->lock);
         }
         if (!is_over) {
