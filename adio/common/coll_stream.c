@@ -409,13 +409,13 @@ enum coll_state coll_stream_step(struct coll_op *op)
 
     if (!op->is_entered)
         enter(op);
-    op->kept->is_at_ring = true;
     do {
         is_idle = move_storage(op);
         has_copied = copy_next(op);
         if (op->verb == COLL_WRITE)
             count_written(op);
     } while (has_copied);
+    op->kept->is_at_ring = is_idle;
     if (!is_idle || !is_over(op))
         return COLL_STREAM;
     return load(&op->stream->control->is_failed) ? COLL_AGREE : COLL_OVER;

@@ -43,7 +43,7 @@ void coll_wait(struct coll_op *op, struct coll_wait *wait)
     const struct timespec nap = {.tv_nsec = NAP_NS};
     bool has = has_polled(op, wait);
 
-    if (op->io != NULL)
+    if (op->io != NULL && !op->kept->is_at_ring)
         op->file->driver->idle(op->file);
     else if (!has)
         sched_yield();
@@ -58,7 +58,7 @@ void coll_wait_in_mpi(struct coll_op *op, struct coll_wait *wait)
     struct timespec now;
     uint64_t used_ns;
 
-    if (!op->kept->is_at_ring || op->io != NULL)
+    if (!op->kept->is_at_ring)
         return;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     used_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The collective engine over ad_posix, under mpirun:
+ * The collective engine over ad_posix, or ad_capstan for a path that begins
+ * with capstan:, under mpirun:
  *     test_coll SEED ROUNDS PATH
  * Every rank has an alarm: a hang is a failure, not a wait.
  */
@@ -262,6 +263,16 @@ static void test_config_list_names_hosts_and_counts(void)
     free(nodes.listed);
 }
 
+static void choose_driver(const char *path)
+{
+    static const char prefix[] = "capstan:";
+    bool is_capstan = strncmp(path, prefix, strlen(prefix)) == 0;
+
+    test.driver = is_capstan ? ad_capstan() : ad_posix();
+    snprintf(test.path, sizeof(test.path), "%s",
+             is_capstan ? path + strlen(prefix) : path);
+}
+
 int main(int argc, char **argv)
 {
     uint64_t failures;
@@ -273,7 +284,7 @@ int main(int argc, char **argv)
         MPI_Abort(MPI_COMM_WORLD, 2);
     alarm(ALARM_S);
     test.seed = strtoull(argv[1], NULL, 0);
-    snprintf(test.path, sizeof(test.path), "%s", argv[3]);
+    choose_driver(argv[3]);
     if (test.rank == 0)
         printf("test_coll: %d ranks, seed %s, %s rounds\n", test.size, argv[1],
                argv[2]);
@@ -288,9 +299,10 @@ int main(int argc, char **argv)
     test_faults(test.seed);
     failures = sum_of((unsigned)test.failures);
     if (test.rank == 0) {
-        unlink(test.path);
+        file_delete();
         printf("test_coll: %llu failures\n", (unsigned long long)failures);
     }
+    test.driver->finalize();
     MPI_Finalize();
     return failures != 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Tests of the collective engine: a case (a file over the posix driver, an
- * access of this rank, what it must give) and the driver that fails on demand.
+ * Tests of the collective engine: a case (a file over a real driver, an access
+ * of this rank, what it must give) and the driver that fails on demand.
  *
  * Units    bytes.
  * Threads  one.
@@ -25,6 +25,7 @@ struct test {
     int failures;
     uint64_t seed;
     const char *what;
+    const struct adio_driver *driver; /* below the failing one */
     char path[256];
 };
 
@@ -53,7 +54,7 @@ struct fault {
 
 extern struct fault fault;
 
-/** ad_posix with `fault` in front. */
+/** test.driver with `fault` in front. */
 const struct adio_driver *fault_driver(void);
 
 /** A file opened on all ranks; hints may be changed between operations. */
@@ -68,6 +69,13 @@ void file_fill(uint64_t version, uint64_t size);
 
 /** Rank 0 makes the file `size` zeros; all wait. */
 void file_zero(uint64_t size);
+
+/** This rank reads the file from its start, by the plain driver. @return bytes
+ *  that are there. */
+uint64_t file_read(void *all, uint64_t size);
+
+/** The file goes. */
+void file_delete(void);
 
 /* An access: runs and the memory they name. */
 struct access {

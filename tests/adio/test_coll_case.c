@@ -3,10 +3,8 @@
 #include "test_coll.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 void file_open(struct adio_file *file)
 {
@@ -40,18 +38,47 @@ unsigned char pattern(uint64_t version, uint64_t offset)
                            (offset % 8 * 8));
 }
 
+/* The file by the plain driver, by this rank alone. */
+static void plain_open(struct adio_file *file)
+{
+    struct adio_error error;
+
+    *file = (struct adio_file){.driver = test.driver, .size = 1};
+    file->path = file->display = test.path;
+    if (test.driver->open(file, test.path,
+                          ADIO_READ | ADIO_WRITE | ADIO_CREATE, NULL,
+                          &error) != 0) {
+        fprintf(stderr, "%s\n", error.text);
+        MPI_Abort(MPI_COMM_WORLD, 1);
+    }
+}
+
+static void plain_write(const void *all, uint64_t size)
+{
+    struct run run = {.length = size,
+                      .count = 1,
+                      .mem = (uint64_t)(uintptr_t)all};
+    struct adio_error error;
+    struct adio_file file;
+    uint64_t bytes = 0;
+
+    plain_open(&file);
+    if (test.driver->resize(&file, 0, &error) != 0 ||
+        test.driver->writelist(&file, &run, 1, &bytes, &error) != 0 ||
+        bytes != size)
+        MPI_Abort(MPI_COMM_WORLD, 1);
+    test.driver->close(&file, &error);
+}
+
 void file_fill(uint64_t version, uint64_t size)
 {
     MPI_Barrier(MPI_COMM_WORLD);
     if (test.rank == 0) {
         unsigned char *all = malloc(size + 1);
-        int fd = open(test.path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
 
         for (uint64_t i = 0; i < size; i++)
             all[i] = pattern(version, i);
-        if (fd < 0 || write(fd, all, size) != (ssize_t)size)
-            MPI_Abort(MPI_COMM_WORLD, 1);
-        close(fd);
+        plain_write(all, size);
         free(all);
     }
     MPI_Barrier(MPI_COMM_WORLD);
@@ -60,10 +87,35 @@ void file_fill(uint64_t version, uint64_t size)
 void file_zero(uint64_t size)
 {
     MPI_Barrier(MPI_COMM_WORLD);
-    if (test.rank == 0 &&
-        (truncate(test.path, 0) != 0 || truncate(test.path, (off_t)size) != 0))
-        MPI_Abort(MPI_COMM_WORLD, 1);
+    if (test.rank == 0) {
+        unsigned char *all = calloc(size, 1);
+
+        plain_write(all, size);
+        free(all);
+    }
     MPI_Barrier(MPI_COMM_WORLD);
+}
+
+uint64_t file_read(void *all, uint64_t size)
+{
+    struct run run = {.length = size,
+                      .count = 1,
+                      .mem = (uint64_t)(uintptr_t)all};
+    struct adio_error error;
+    struct adio_file file;
+    uint64_t bytes = 0;
+
+    plain_open(&file);
+    CHECK(test.driver->readlist(&file, &run, 1, &bytes, &error) == 0);
+    test.driver->close(&file, &error);
+    return bytes;
+}
+
+void file_delete(void)
+{
+    struct adio_error error;
+
+    test.driver->delete(test.path, &error);
 }
 
 void access_init(struct access *access, uint64_t memory_size)

@@ -160,14 +160,12 @@ static void check_file(const unsigned char *owner, uint64_t size,
                        uint64_t version)
 {
     unsigned char *all = malloc(size);
-    int fd = open(test.path, O_RDONLY);
     uint64_t wrong = 0;
 
-    CHECK(read(fd, all, size) == (ssize_t)size);
+    CHECK(file_read(all, size) == size);
     for (uint64_t i = 0; i < size; i++)
         wrong += all[i] != pattern(version + (owner[i] != 0), i);
     CHECK(wrong == 0);
-    close(fd);
     free(all);
 }
 
