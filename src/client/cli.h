@@ -50,6 +50,7 @@ struct cli_config {
     bool owns_cluster;       /* on success the session destroys it */
     uint64_t client;         /* 0: chosen at random */
     uint32_t timeout_ms;     /* 0: the default */
+    bool no_sums;            /* no sums of data between us and servers */
 };
 
 struct capstan_session {
@@ -59,6 +60,7 @@ struct capstan_session {
     bool owns_cluster;
     struct net *net;
     struct rpc *rpc; /* at a fixed place: the net's receive callback reads it */
+    bool no_sums;
     uint64_t timeout_ns;
     uint64_t left_ns; /* when the program was last in here; 0: never */
     uint32_t uid;

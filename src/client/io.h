@@ -43,6 +43,8 @@ struct io_part {
     struct proto_runs encoder;
     uint8_t *runs; /* encoded; room is the request's runs_room */
     size_t runs_len;
+    uint8_t *sums;      /* of its fragments; room is the request's nsums_room */
+    uint64_t nsums_most; /* it may have, by its runs */
     uint8_t *data;  /* write: room for inline data */
     uint64_t bytes; /* on this column, or more (split_bytes) */
     uint64_t end;   /* of the farthest run, in the file */
@@ -90,6 +92,7 @@ struct capstan_request {
     unsigned nsent;
     uint8_t *slab; /* the parts' runs and data */
     size_t runs_room;
+    size_t nsums_room; /* 0: none are wanted */
     struct io_part *open[LAYOUT_WIDTH_MAX]; /* by column */
 
     uint64_t moved;

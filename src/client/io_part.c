@@ -9,16 +9,24 @@
  * The runs are kept encoded only: who needs their pieces (inline data, holes)
  * decodes them again.
  *
+ * What moves by RMA is summed here before it goes, or compared with the sums in
+ * the answer when it has come; a message checks itself.
+ *
  * Possible failure modes are: inline data that is not as long as the runs say
- * (-ERR_PROTOCOL, nothing is copied); memory that cannot be registered.
+ * (-ERR_PROTOCOL, nothing is copied); memory that cannot be registered; bytes
+ * that do not fit their sum (-ERR_CORRUPT).
  */
 #include "client/io.h"
 
+#include "base/crc32c.h"
 #include "client/file.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdio.h>
 #include <string.h>
+
+static_assert(SPLIT_FRAGMENT == PROTO_FRAGMENT, "one idea of a fragment");
 
 /* All pieces of a part, one after the other. */
 struct walk {
@@ -72,6 +80,7 @@ void io_part_open(struct io_part *part, uint16_t column)
     part->span = NULL;
     part->runs_len = 0;
     part->bytes = 0;
+    part->nsums_most = 0;
     part->end = 0;
     part->state = IO_PART_OPEN;
 }
@@ -85,7 +94,9 @@ bool io_part_append(struct io_part *part, const struct run *run)
     struct run relative = *run;
 
     if (part->span != NULL &&
-        (part->span != span || part->bytes + bytes > IO_PART_BYTES))
+        (part->span != span || part->bytes + bytes > IO_PART_BYTES ||
+         (part->nsums_most <= PROTO_SUMS_MAX &&
+          part->nsums_most + split_fragments(run) > PROTO_SUMS_MAX)))
         return false;
     relative.mem -= span->low;
     if (proto_run_encode(&part->encoder, &relative, &at,
@@ -96,6 +107,7 @@ bool io_part_append(struct io_part *part, const struct run *run)
     part->runs_len = (size_t)(at - part->runs);
     part->span = span;
     part->bytes += bytes;
+    part->nsums_most += split_fragments(run);
     if (run_end(run) > part->end)
         part->end = run_end(run);
     return true;
@@ -140,6 +152,138 @@ static uint64_t bytes_there(const struct io_part *part, uint64_t object_size)
     return bytes;
 }
 
+/*
+ * Sums. What lies in one block of 4 KiB of the object is a fragment of a piece
+ * and has a sum, in the order of the pieces. A part that has too many for a
+ * message folds them into one number.
+ */
+
+static enum proto_sums sums_kind(const struct io_part *part)
+{
+    if (part->request->nsums_room == 0 || part->bytes <= PROTO_INLINE_MAX)
+        return PROTO_SUMS_NONE;
+    return part->nsums_most > PROTO_SUMS_MAX ? PROTO_SUMS_FOLD
+                                             : PROTO_SUMS_EACH;
+}
+
+struct fragment {
+    uint64_t offset; /* in the file */
+    const char *memory;
+    uint32_t length;
+    uint32_t number;
+};
+
+typedef bool fragment_fn(void *ctx, const struct fragment *fragment);
+
+/* Call fn for each fragment below the object's size, while it says true. */
+static bool each_fragment(const struct io_part *part, uint64_t object_size,
+                          fragment_fn *fn, void *ctx)
+{
+    struct fragment fragment = {0};
+    struct split_piece piece;
+    struct walk walk;
+    uint64_t at, length, there;
+
+    walk_init(&walk, part);
+    while (walk_next(&walk, &piece)) {
+        there = length_there(&piece, object_size);
+        for (at = 0; at < there; at += length) {
+            length = SPLIT_FRAGMENT -
+                     (piece.object_offset + at) % SPLIT_FRAGMENT;
+            if (length > there - at)
+                length = there - at;
+            fragment.offset = piece.offset + at;
+            fragment.memory = (const char *)(uintptr_t)piece.mem + at;
+            fragment.length = (uint32_t)length;
+            if (!fn(ctx, &fragment))
+                return false;
+            fragment.number++;
+        }
+    }
+    return true;
+}
+
+/* What is done with the sums of a part, one after the other. */
+struct sums {
+    enum proto_sums kind;
+    uint8_t *each; /* to write, or to compare with */
+    uint32_t n;
+    uint64_t fold;
+    uint64_t bad_offset;
+};
+
+static bool add_sum(void *ctx, const struct fragment *fragment)
+{
+    uint32_t crc = crc32c(0, fragment->memory, fragment->length);
+    struct sums *sums = ctx;
+
+    sums->fold ^= proto_sums_fold(fragment->number, crc);
+    if (sums->kind == PROTO_SUMS_EACH) {
+        assert(sums->n < PROTO_SUMS_MAX);
+        crc = htole32(crc);
+        memcpy(sums->each + 4 * sums->n++, &crc, sizeof(crc));
+    }
+    return true;
+}
+
+/* The sums of a part that is written. */
+static void compute_sums(struct io_part *part, struct proto_req_write *req)
+{
+    struct sums sums = {.kind = sums_kind(part), .each = part->sums};
+
+    req->sums_kind = sums.kind;
+    req->sums.data = part->sums;
+    if (sums.kind == PROTO_SUMS_NONE)
+        return;
+    each_fragment(part, UINT64_MAX, add_sum, &sums);
+    req->sums.len = 4 * sums.n;
+    if (sums.kind == PROTO_SUMS_EACH)
+        return;
+    sums.fold = htole64(sums.fold);
+    memcpy(part->sums, &sums.fold, sizeof(sums.fold));
+    req->sums.len = sizeof(sums.fold);
+}
+
+static bool compare_sum(void *ctx, const struct fragment *fragment)
+{
+    uint32_t crc = htole32(crc32c(0, fragment->memory, fragment->length));
+    struct sums *sums = ctx;
+
+    sums->bad_offset = fragment->offset;
+    return fragment->number < sums->n &&
+           memcmp(sums->each + 4 * fragment->number, &crc, sizeof(crc)) == 0;
+}
+
+static bool is_fold(const struct io_part *part, const struct proto_bytes *given)
+{
+    struct sums sums = {.kind = PROTO_SUMS_FOLD};
+
+    each_fragment(part, part->object_size, add_sum, &sums);
+    sums.fold = htole64(sums.fold);
+    return memcmp(&sums.fold, given->data, sizeof(sums.fold)) == 0;
+}
+
+/* Is what was moved into the caller's memory what the server has sent? */
+static int check_sums(struct io_part *part, const struct proto_bytes *given)
+{
+    struct sums sums = {.each = (uint8_t *)(uintptr_t)given->data,
+                        .n = given->len / 4,
+                        .bad_offset = io_part_offset(part)};
+
+    if (part->req.read.sums_kind == PROTO_SUMS_FOLD) {
+        if (given->len != sizeof(sums.fold))
+            return -ERR_PROTOCOL;
+        if (is_fold(part, given))
+            return 0;
+    } else if (each_fragment(part, part->object_size, compare_sum, &sums)) {
+        return 0;
+    }
+    snprintf(part->call.text, sizeof(part->call.text),
+             "on the way here: offset %llu",
+             (unsigned long long)sums.bad_offset);
+    return -ERR_CORRUPT;
+}
+
 /* Spread inline data of a read. */
 static int scatter(const struct io_part *part, const struct proto_bytes *data)
 {
@@ -172,6 +316,8 @@ static void on_done(struct rpc_call *call, int rc, const union proto_rep *rep)
         part->object_size = rep->read.object_size;
         if (part->req.read.is_inline)
             rc = scatter(part, &rep->read.data);
+        else if (part->req.read.sums_kind != PROTO_SUMS_NONE)
+            rc = check_sums(part, &rep->read.sums);
     }
     part->rc = rc;
     part->state = IO_PART_ENDED;
@@ -209,6 +355,7 @@ static int fill_read(struct io_part *part)
     req->runs.len = (uint32_t)part->runs_len;
     req->is_inline = part->bytes <= PROTO_INLINE_MAX;
     req->span = part->span->high - part->span->low;
+    req->sums_kind = sums_kind(part);
     return req->is_inline
                ? 0
                : fill_remote(part, &req->key, &req->addr, &req->span);
@@ -227,8 +374,10 @@ static int fill_write(struct io_part *part)
     req->runs.data = part->runs;
     req->runs.len = (uint32_t)part->runs_len;
     req->span = part->span->high - part->span->low;
-    if (part->bytes > PROTO_INLINE_MAX)
+    if (part->bytes > PROTO_INLINE_MAX) {
+        compute_sums(part, req);
         return fill_remote(part, &req->key, &req->addr, &req->span);
+    }
     req->data.data = part->data;
     req->data.len = gather(part);
     return 0;

@@ -76,6 +76,15 @@ uint64_t split_bytes(const struct split_map *map, unsigned column,
     return bytes;
 }
 
+uint64_t split_fragments(const struct run *run)
+{
+    uint64_t first = run->offset / SPLIT_FRAGMENT;
+
+    if (run->count == 1)
+        return (run->offset + run->length - 1) / SPLIT_FRAGMENT - first + 1;
+    return run->count * ((run->length - 1) / SPLIT_FRAGMENT + 2);
+}
+
 /* File offsets at whose multiples a long block is cut. */
 static uint64_t cut_unit(const struct split_map *map, uint64_t limit)
 {

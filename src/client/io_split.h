@@ -41,6 +41,13 @@ uint64_t split_columns(const struct split_map *map, const struct run *run);
 uint64_t split_bytes(const struct split_map *map, unsigned column,
                      const struct run *run);
 
+/**
+ * At most how many fragments of 4 KiB (doc/wire-protocol.md) a run has on any
+ * one column.
+ */
+#define SPLIT_FRAGMENT 4096u
+uint64_t split_fragments(const struct run *run);
+
 /* Walks a list of runs in portions. Zero `at`, `block`, `within` to start. */
 struct split_cursor {
     const struct run *runs;

@@ -93,9 +93,22 @@ static unsigned count_parts(const struct capstan_request *request)
     return wanted < IO_PARTS_MAX ? (unsigned)wanted : IO_PARTS_MAX;
 }
 
+/* Sums of one part at most; 0 if none are wanted. */
+static size_t count_sums(const struct capstan_request *request)
+{
+    uint64_t most = 0;
+    size_t i;
+
+    if (request->session->no_sums || request->total <= PROTO_INLINE_MAX)
+        return 0;
+    for (i = 0; i < request->nruns && most < PROTO_SUMS_MAX; i++)
+        most += split_fragments(&request->runs[i]);
+    return most < PROTO_SUMS_MAX ? most + 1 : PROTO_SUMS_MAX; /* or a fold */
+}
+
 static int allocate_parts(struct capstan_request *request)
 {
-    size_t data_room = 0;
+    size_t data_room = 0, sums_room = 0, room;
     struct io_part *part;
     uint8_t *at;
     unsigned i;
@@ -107,10 +120,14 @@ static int allocate_parts(struct capstan_request *request)
     if (request->is_write)
         data_room = request->total < PROTO_INLINE_MAX ? request->total
                                                       : PROTO_INLINE_MAX;
+    request->nsums_room = count_sums(request);
+    if (request->is_write) /* a read finds them in the answer */
+        sums_room = 4 * request->nsums_room;
     if (request->nparts == 0)
         return 0;
+    room = request->runs_room + data_room + sums_room;
     request->parts = mem_calloc(request->nparts, sizeof(*request->parts));
-    request->slab = mem_calloc(request->nparts, request->runs_room + data_room);
+    request->slab = mem_calloc(request->nparts, room);
     if (request->parts == NULL || request->slab == NULL)
         return -ENOMEM;
     at = request->slab;
@@ -119,7 +136,8 @@ static int allocate_parts(struct capstan_request *request)
         part->request = request;
         part->runs = at;
         part->data = at + request->runs_room;
-        at += request->runs_room + data_room;
+        part->sums = part->data + data_room;
+        at += room;
     }
     return 0;
 }

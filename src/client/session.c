@@ -53,6 +53,14 @@ static uint32_t timeout_from_env(void)
     return (uint32_t)value;
 }
 
+/* CAPSTAN_CHECKSUMS=0: nothing is compared between us and the servers. */
+static bool sums_are_off(void)
+{
+    const char *text = getenv("CAPSTAN_CHECKSUMS");
+
+    return text != NULL && strcmp(text, "0") == 0;
+}
+
 /* The first few nodes of the cluster, each once if they are neighbours. */
 static unsigned list_nodes(const struct cluster *cluster,
                            const char *nodes[NODES_MAX])
@@ -113,6 +121,7 @@ int cli_session_create(const struct cli_config *config,
     session->maker = getpid();
     session->clock = config->clock;
     session->cluster = config->cluster;
+    session->no_sums = config->no_sums;
     session->uid = geteuid();
     session->gid = getegid();
     capstan_session_set_timeout(session, config->timeout_ms);
@@ -149,6 +158,7 @@ int capstan_session_open(const struct capstan_options *options,
         .clock = clock_real(),
         .owns_cluster = true,
         .timeout_ms = options != NULL ? options->timeout_ms : 0,
+        .no_sums = sums_are_off(),
     };
     char text[CLUSTER_TEXT_MAX] = "";
     int rc;

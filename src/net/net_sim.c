@@ -277,6 +277,20 @@ static bool allows(const struct net_mr *mr, const struct sim_event *event)
            event->remote_addr - mr->remote.addr <= mr->len - event->len;
 }
 
+/* What arrives has a bit flipped, now and then. */
+static void flip(struct net_sim_fabric *fabric, char *bytes, size_t len,
+                 uint64_t *count)
+{
+    uint64_t bit;
+
+    if (fabric->config.flip_percent == 0 || len == 0 ||
+        !rng_chance(&fabric->rng, fabric->config.flip_percent))
+        return;
+    bit = rng_below(&fabric->rng, 8 * len);
+    bytes[bit / 8] ^= (char)(1u << bit % 8);
+    ++*count;
+}
+
 int sim_ep_rma(struct sim_event *event)
 {
     struct net_mr *mr;
@@ -294,6 +308,9 @@ int sim_ep_rma(struct sim_event *event)
         memcpy(remote, event->memory, event->len);
     else
         memcpy(event->memory, remote, event->len);
+    flip(event->from->fabric,
+         event->kind == SIM_WRITE ? remote : event->memory, event->len,
+         &event->from->fabric->counts.flipped_rma);
     return 0;
 }
 
@@ -368,6 +385,7 @@ static void post_copy(struct sim_ep *ep, uint64_t peer, const void *message,
     if (event == NULL)
         return;
     memcpy(event->bytes, message, len);
+    flip(ep->fabric, event->bytes, len, &ep->fabric->counts.flipped_messages);
     not_before(&event->due_ns, lane->rma_ns);
     if (keeps_order) {
         not_before(&event->due_ns, lane->last_ns);

@@ -34,6 +34,7 @@ struct net_sim_config {
     unsigned duplicate_percent; /* of messages */
     unsigned reorder_percent;   /* of messages: delay without keeping order */
     unsigned break_percent;     /* of RMA: the connection breaks under it */
+    unsigned flip_percent;      /* of messages and RMA: a bit is flipped */
 };
 
 /** One turn of a loop; returns how many things it did. */
@@ -74,6 +75,7 @@ int net_sim_step(struct net_sim_fabric *fabric, uint64_t until_ns);
 /** Messages sent, dropped, duplicated so far: for reports of a failed seed. */
 struct net_sim_counts {
     uint64_t sent, dropped, duplicated, rma;
+    uint64_t flipped_messages, flipped_rma;
 };
 void net_sim_counts(const struct net_sim_fabric *fabric,
                     struct net_sim_counts *counts_out);

@@ -82,6 +82,7 @@
     U64(key)      /* else by RMA to here */                                    \
     U64(addr)                                                                  \
     U64(span) /* bytes registered there */                                     \
+    U8(sums_kind) /* enum proto_sums; of what goes by RMA, in the reply */    \
     BYTES(runs, PROTO_RUNS_MAX)
 #define PROTO_REQ_write(U8, U16, U32, U64, INODE, BYTES)                       \
     U64(ino)                                                                   \
@@ -92,6 +93,8 @@
     U64(addr)                                                                  \
     U64(span)                                                                  \
     BYTES(data, PROTO_INLINE_MAX) /* empty: read it by RMA */                  \
+    U8(sums_kind)                                                              \
+    BYTES(sums, 4 * PROTO_SUMS_MAX) /* of what goes by RMA */                  \
     BYTES(runs, PROTO_RUNS_MAX)
 #define PROTO_REQ_obj_stat(U8, U16, U32, U64, INODE, BYTES) U64(ino)
 #define PROTO_REQ_obj_truncate(U8, U16, U32, U64, INODE, BYTES)                \
@@ -140,6 +143,7 @@
 #define PROTO_REP_read(U8, U16, U32, U64, INODE, BYTES)                        \
     U64(object_size) /* at the time of reading */                              \
     U64(bytes)       /* moved */                                               \
+    BYTES(sums, 4 * PROTO_SUMS_MAX)                                            \
     BYTES(data, PROTO_INLINE_MAX)
 #define PROTO_REP_write(U8, U16, U32, U64, INODE, BYTES) U64(bytes)
 #define PROTO_REP_obj_stat(U8, U16, U32, U64, INODE, BYTES)                    \

@@ -5,6 +5,7 @@
  */
 #include "proto/proto.h"
 
+#include "base/crc32c.h"
 #include "base/err.h"
 #include "proto/inode_wire.h"
 #include "proto/wire.h"
@@ -37,9 +38,22 @@ unsigned proto_op_flags(unsigned opcode)
     }
 }
 
+#define CHECK_AT 52 /* in the header */
+
+/* The sum of a whole message, its own field taken as 0. */
+static uint32_t message_check(const uint8_t *at, size_t len)
+{
+    static const uint8_t zeros[4];
+    uint32_t crc = crc32c(0, at, CHECK_AT);
+
+    crc = crc32c(crc, zeros, sizeof(zeros));
+    return crc32c(crc, at + CHECK_AT + 4, len - CHECK_AT - 4);
+}
+
 void proto_header_encode(const struct proto_header *header, uint8_t *at)
 {
     struct wire_out out = {at, at + PROTO_HEADER_SIZE};
+    struct wire_out check = {at + CHECK_AT, at + CHECK_AT + 4};
 
     wire_put_u32(&out, header->magic);
     wire_put_u16(&out, header->version);
@@ -51,9 +65,10 @@ void proto_header_encode(const struct proto_header *header, uint8_t *at)
     wire_put_u64(&out, header->floor);
     wire_put_u64(&out, header->target);
     wire_put_u32(&out, header->body);
-    wire_put_u32(&out, header->reserved);
+    wire_put_u32(&out, 0);
     wire_put_u64(&out, header->reserved2);
     assert(out.at == out.end);
+    wire_put_u32(&check, message_check(at, PROTO_HEADER_SIZE + header->body));
 }
 
 int proto_header_decode(const uint8_t *at, size_t len,
@@ -74,9 +89,12 @@ int proto_header_decode(const uint8_t *at, size_t len,
     wire_get_u64(&in, &h->floor);
     wire_get_u64(&in, &h->target);
     wire_get_u32(&in, &h->body);
-    wire_get_u32(&in, &h->reserved);
+    wire_get_u32(&in, &h->check);
     wire_get_u64(&in, &h->reserved2);
     if (h->magic != PROTO_MAGIC)
+        return -ERR_PROTOCOL;
+    if (h->check != message_check(at, len) &&
+        (h->version != 1 || h->check != 0)) /* version 1 had no check */
         return -ERR_PROTOCOL;
     if (h->version != PROTO_VERSION)
         return -ERR_VERSION;

@@ -20,17 +20,26 @@
 #include <stdint.h>
 
 #define PROTO_MAGIC 0x4e415043u /* "CPAN" */
-#define PROTO_VERSION 1
+#define PROTO_VERSION 2
 #define PROTO_HEADER_SIZE 64
 #define PROTO_MESSAGE_MAX 65536u /* header and body */
 #define PROTO_NAME_MAX 128u
 #define PROTO_INLINE_MAX 8192u /* payload that rides in a message */
-#define PROTO_RUNS_MAX 49152u  /* bytes of encoded runs in one request */
+#define PROTO_RUNS_MAX 40960u  /* bytes of encoded runs in one request */
+#define PROTO_SUMS_MAX 4096u   /* sums of fragments in one message */
+#define PROTO_FRAGMENT 4096u   /* no fragment crosses a multiple of this */
 #define PROTO_ENTRIES_MAX 57344u
 #define PROTO_COUNTERS_MAX 64u
 #define PROTO_TEXT_MAX 256u /* of an error text behind a failed reply */
 
 enum { PROTO_ONCE = 1 };
+
+/* How the sums of the fragments of a request travel. */
+enum proto_sums {
+    PROTO_SUMS_NONE,
+    PROTO_SUMS_EACH, /* u32 each */
+    PROTO_SUMS_FOLD, /* u64: exclusive-or of proto_sums_fold(), more than fit */
+};
 
 enum proto_opcode {
 #define X(value, name, flags) PROTO_OP_##name = value,
@@ -51,7 +60,7 @@ struct proto_header {
     uint64_t floor;   /* requests: no request below is under way */
     uint64_t target;  /* requests: the target meant */
     uint32_t body;    /* bytes that follow */
-    uint32_t reserved;
+    uint32_t check;   /* CRC32C of the message, taken as 0 */
     uint64_t reserved2;
 };
 
@@ -97,13 +106,15 @@ const char *proto_op_name(unsigned opcode);
 /** PROTO_ONCE or 0. */
 unsigned proto_op_flags(unsigned opcode);
 
-/** Write PROTO_HEADER_SIZE bytes. */
+/** Write PROTO_HEADER_SIZE bytes in front of the body, which is there: the
+ *  check is computed over both. */
 void proto_header_encode(const struct proto_header *header, uint8_t *at);
 
 /**
  * Read a header from a message of len bytes.
  *
- * @return 0, -ERR_PROTOCOL (not ours, or body length is not len's), or
+ * @return 0, -ERR_PROTOCOL (not ours, or body length is not len's, or a bit of
+ *         it was flipped on the way), or
  *         -ERR_VERSION (ours, another version; header_out is set).
  */
 int proto_header_decode(const uint8_t *at, size_t len,
@@ -144,6 +155,16 @@ int proto_run_encode(struct proto_runs *state, const struct run *run,
  */
 int proto_run_decode(struct proto_runs *state, const uint8_t **at_p,
                      const uint8_t *end, struct run *run_out);
+
+/** What a fragment adds to a fold: its number counts, so order does too. */
+static inline uint64_t proto_sums_fold(uint32_t number, uint32_t crc)
+{
+    uint64_t x = (uint64_t)number << 32 | crc;
+
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ull;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebull;
+    return x ^ (x >> 31);
+}
 
 /* One entry of a directory page. */
 struct proto_entry {

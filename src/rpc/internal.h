@@ -18,9 +18,10 @@
 
 #include <uthash.h>
 
-#define RPC_SMALL_SIZE 1024u /* room for all but long lists and pages */
+#define RPC_SMALL_SIZE 2304u /* room for all but long lists and pages */
 #define RPC_SMALL_COUNT 1024u
 #define RPC_LARGE_COUNT 32u
+#define RPC_LARGE_COUNT_SERVER 128u /* sums ride in replies of large reads */
 #define RPC_KEPT_MAX 640u /* bytes of a reply kept for a retry */
 
 #define RPC_RESEND_NS (1000 * NS_PER_MS)    /* ask again after this */

@@ -67,7 +67,10 @@ int message_pools_init(struct rpc *rpc)
     rc = pool_make(rpc, &rpc->small, RPC_SMALL_COUNT, RPC_SMALL_SIZE, false);
     if (rc != 0)
         return rc;
-    rc = pool_make(rpc, &rpc->large, RPC_LARGE_COUNT, PROTO_MESSAGE_MAX, true);
+    rc = pool_make(rpc, &rpc->large,
+                   rpc->config.serve == NULL ? RPC_LARGE_COUNT
+                                             : RPC_LARGE_COUNT_SERVER,
+                   PROTO_MESSAGE_MAX, true);
     if (rc != 0)
         pool_unmake(rpc, &rpc->small);
     return rc;

@@ -50,14 +50,19 @@
 static int make_slots(struct data *data)
 {
     struct slot *slot;
-    size_t i, n = data->pool.nbuffers;
+    size_t per_slot, i, n = data->pool.nbuffers;
 
     data->slots_all = mem_calloc(n, sizeof(*data->slots_all));
     data->shares = mem_calloc(n, sizeof(*data->shares));
     if (data->slots_all == NULL || data->shares == NULL)
         return -ENOMEM;
+    per_slot = data->pool.buffer_size / PROTO_FRAGMENT + 2 * SLOT_EXTENTS_MAX;
+    data->slot_sums = mem_calloc(n * per_slot, sizeof(*data->slot_sums));
+    if (data->slot_sums == NULL)
+        return -ENOMEM;
     for (i = 0; i < n; i++) {
         slot = &data->slots_all[i];
+        slot->sums = data->slot_sums + i * per_slot;
         slot->memory = pool_get(&data->pool);
         slot->next = data->slots_free;
         data->slots_free = slot;
@@ -71,7 +76,8 @@ static int make_jobs(struct data *data, size_t n)
     size_t i;
 
     data->jobs_all = mem_calloc(n, sizeof(*data->jobs_all));
-    if (data->jobs_all == NULL)
+    data->job_sums = mem_calloc(n * PROTO_SUMS_MAX, sizeof(*data->job_sums));
+    if (data->jobs_all == NULL || data->job_sums == NULL)
         return -ENOMEM;
     for (i = 0; i < n; i++) {
         data->jobs_all[i].next = data->jobs_free;
@@ -104,7 +110,9 @@ int data_init(struct data *data, unsigned requests_max, unsigned buffers,
 
 void data_fini(struct data *data)
 {
+    free(data->job_sums);
     free(data->jobs_all);
+    free(data->slot_sums);
     free(data->shares);
     free(data->slots_all);
     pool_fini(&data->pool);
@@ -124,6 +132,8 @@ struct job *job_take(struct srv_target *target, struct rpc_request *request)
         .request = request,
         .client = request->client,
         .deadline_ns = clock_now(target->clock) + JOB_TIMEOUT_NS,
+        .sums = data->job_sums +
+                (size_t)(job - data->jobs_all) * PROTO_SUMS_MAX,
     };
     return job;
 }
@@ -248,7 +258,7 @@ static struct slot *slot_get(struct data *data, struct job *job,
     share->nslots++;
     slot->share = share;
     slot->job = job;
-    slot->start = slot->fill = 0;
+    slot->start = slot->fill = slot->bytes = 0;
     slot->nextents = slot->nmoves = slot->posted = slot->waiting = 0;
     slot->is_put_off = false;
     slot->step = job->steps;

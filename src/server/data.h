@@ -67,6 +67,12 @@ struct slot {
     struct job *job;
     struct share *share;
     char *memory;
+    struct pieces from;     /* where the job's pieces stood at the start */
+    struct piece from_piece; /* begun then, if from_has_piece */
+    bool from_has_piece;
+    uint32_t from_sum; /* number of the first fragment */
+    uint32_t bytes;    /* gathered */
+    uint32_t *sums;    /* of the blocks that the extents touch */
     uint32_t start; /* of the first byte: congruent with the object's offset */
     uint32_t fill;  /* end of the bytes taken so far */
     unsigned nextents;
@@ -103,6 +109,13 @@ struct job {
     uint64_t addr;
     uint64_t object_size; /* read: when it began */
     uint64_t bytes;       /* taken into slots */
+    bool has_sums;        /* of fragments come or go along */
+    bool has_fold;        /* but all of them as one */
+    uint64_t fold;        /* so far */
+    uint32_t nsums;       /* fragments taken into slots */
+    uint32_t nsums_most;  /* read: that fit; write: sums that came */
+    const uint8_t *given; /* write: the sums, in the message */
+    uint32_t *sums;       /* read: PROTO_SUMS_MAX of them, little-endian */
     const uint8_t *source; /* inline write: the next byte of the message */
     unsigned nslots;       /* held */
     unsigned nunposted;    /* of them, not every move posted yet */
@@ -117,6 +130,7 @@ struct job {
 struct data {
     struct pool pool;
     struct slot *slots_all, *slots_free;
+    uint32_t *slot_sums, *job_sums;
     unsigned nslots_free;
     struct share *shares; /* as many as buffers: no more clients hold any */
     struct slot *put_off, **put_off_end; /* wait for the net or a size */
@@ -155,6 +169,13 @@ int data_poll(struct srv_target *target);
  *  the next step of the slot follows. */
 void slot_start_extents(struct slot *slot);
 void slot_start_moves(struct slot *slot);
+
+/** Compare what came with the sums that came with it; a step of writes. */
+void slot_check_sums(struct slot *slot);
+/** Keep the sums of what goes out, for the answer; a step of reads. */
+void slot_take_sums(struct slot *slot);
+/** Give the extents their places for sums. */
+void slot_place_sums(struct slot *slot);
 
 /** Take the next pieces into a slot. @return true if it got any. */
 bool slot_gather(struct slot *slot);

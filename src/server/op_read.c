@@ -18,12 +18,13 @@
 #include "server/data.h"
 #include "server/server.h"
 
+#include <endian.h>
 #include <stddef.h>
 
 static void end_inline(struct slot *slot);
 
-static slot_step_fn *const rma_steps[] = {slot_start_extents, slot_start_moves,
-                                          NULL};
+static slot_step_fn *const rma_steps[] = {slot_start_extents, slot_take_sums,
+                                          slot_start_moves, NULL};
 static slot_step_fn *const inline_steps[] = {slot_start_extents, end_inline,
                                              NULL};
 
@@ -47,9 +48,17 @@ static void answer(struct job *job)
 {
     struct srv_target *target = job->target;
     union proto_rep rep = {0};
+    uint64_t fold;
 
     rep.read.object_size = job->object_size;
     rep.read.bytes = job->bytes;
+    if (job->has_fold) {
+        fold = htole64(job->fold);
+        rep.read.sums = (struct proto_bytes){(uint8_t *)&fold, sizeof(fold)};
+    } else if (job->has_sums) {
+        rep.read.sums.data = (const uint8_t *)job->sums;
+        rep.read.sums.len = job->nsums * (uint32_t)sizeof(*job->sums);
+    }
     if (job->kept != NULL) {
         rep.read.data.data =
             (const uint8_t *)job->kept->memory + job->kept->start;
@@ -111,6 +120,9 @@ void op_read(struct srv_target *target, struct rpc_request *request)
     job->steps = req->is_inline ? inline_steps : rma_steps;
     job->answer = answer;
     job->is_inline = req->is_inline != 0;
+    job->has_sums = req->sums_kind != PROTO_SUMS_NONE && !job->is_inline;
+    job->has_fold = job->has_sums && req->sums_kind == PROTO_SUMS_FOLD;
+    job->nsums_most = PROTO_SUMS_MAX;
     job->is_early =
         !job->is_inline && net_caps(target->net)->send_after_write;
     job->ino = req->ino;

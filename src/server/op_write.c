@@ -16,14 +16,30 @@
 #include "server/data.h"
 #include "server/server.h"
 
-static slot_step_fn *const rma_steps[] = {slot_start_moves, slot_start_extents,
-                                          NULL};
+#include <endian.h>
+#include <string.h>
+
+static slot_step_fn *const rma_steps[] = {slot_start_moves, slot_check_sums,
+                                          slot_start_extents, NULL};
 static slot_step_fn *const inline_steps[] = {slot_start_extents, NULL};
+
+static uint64_t given_fold(const struct job *job)
+{
+    uint64_t fold;
+
+    memcpy(&fold, job->given, sizeof(fold));
+    return le64toh(fold);
+}
 
 static void answer(struct job *job)
 {
     union proto_rep rep = {0};
 
+    if (job->has_fold && job->rc == 0 && job->fold != given_fold(job))
+        job_fail_corrupt(job, 0, "on the way here, in a list that begins at");
+    else if (job->has_sums && !job->has_fold && job->rc == 0 &&
+             job->nsums != job->nsums_most)
+        job_fail(job, -EINVAL, "fewer pieces than sums");
     rep.write.bytes = job->bytes;
     if (job->rc == 0) {
         srv_count(job->target, COUNTER_bytes_received, job->bytes);
@@ -60,7 +76,9 @@ static bool is_sound(struct job *job, const struct proto_req_write *req)
         return false;
     if (job->is_inline)
         return is_as_long(job, req->data.len);
-    return req->addr + req->span >= req->addr;
+    return req->addr + req->span >= req->addr &&
+           (job->has_fold ? req->sums.len == sizeof(job->fold)
+                          : req->sums.len % sizeof(uint32_t) == 0);
 }
 
 void op_write(struct srv_target *target, struct rpc_request *request)
@@ -71,6 +89,10 @@ void op_write(struct srv_target *target, struct rpc_request *request)
     srv_count(target, COUNTER_writes, 1);
     job->verb = OBJ_WRITE;
     job->is_inline = req->data.len > 0;
+    job->has_sums = req->sums_kind != PROTO_SUMS_NONE && !job->is_inline;
+    job->has_fold = job->has_sums && req->sums_kind == PROTO_SUMS_FOLD;
+    job->given = req->sums.data;
+    job->nsums_most = req->sums.len / (uint32_t)sizeof(uint32_t);
     job->source = job->is_inline ? req->data.data : NULL;
     job->steps = job->is_inline ? inline_steps : rma_steps;
     job->answer = answer;

@@ -14,6 +14,7 @@
  */
 #include "base/err.h"
 #include "server/data.h"
+#include "server/fragments.h"
 #include "server/server.h"
 
 #include <assert.h>
@@ -70,6 +71,7 @@ static void add_extent(struct slot *slot, const struct piece *piece)
     extent->io.offset = piece->object;
     extent->io.length = 0;
     extent->io.memory = slot->memory + slot->fill;
+    extent->io.sums = NULL;
 }
 
 static void add_move(struct slot *slot, const struct piece *piece)
@@ -82,28 +84,40 @@ static void add_move(struct slot *slot, const struct piece *piece)
     move->length = 0;
 }
 
+/* How much of a piece to take into so much room: all, or up to the end of a
+ * block, so that no fragment is in two slots. */
+static uint32_t whole_fragments(const struct piece *piece, uint32_t room)
+{
+    uint32_t beyond;
+
+    if (piece->length <= room)
+        return (uint32_t)piece->length;
+    beyond = (uint32_t)((piece->object + room) % PROTO_FRAGMENT);
+    return beyond < room ? room - beyond : 0;
+}
+
 /* @return how much of the piece found room. */
 static uint32_t take(struct slot *slot, const struct piece *piece)
 {
     struct job *job = slot->job;
     size_t size = job->target->data.pool.buffer_size;
     bool is_new = !continues_extent(slot, piece);
+    uint32_t start = is_new ? place(slot, piece) : slot->fill;
     uint32_t room;
 
-    if (is_new &&
-        (slot->nextents == SLOT_EXTENTS_MAX ||
-         slot->nmoves == SLOT_MOVES_MAX || place(slot, piece) >= size))
+    if (is_new && (slot->nextents == SLOT_EXTENTS_MAX ||
+                   slot->nmoves == SLOT_MOVES_MAX))
         return 0; /* a new extent may need a new move */
-    if (slot->fill >= size ||
+    if (start >= size ||
         (slot->nmoves == SLOT_MOVES_MAX && !continues_move(slot, piece)))
+        return 0;
+    room = whole_fragments(piece, (uint32_t)size - start);
+    if (room == 0)
         return 0;
     if (is_new)
         add_extent(slot, piece);
     if (!job->is_inline && !continues_move(slot, piece))
         add_move(slot, piece);
-    room = (uint32_t)size - slot->fill;
-    if (piece->length < room)
-        room = (uint32_t)piece->length;
     slot->extents[slot->nextents - 1].io.length += room;
     if (!job->is_inline)
         slot->moves[slot->nmoves - 1].length += room;
@@ -137,7 +151,10 @@ static void consume(struct slot *slot, uint32_t taken)
         job->source += taken;
     }
     slot->fill += taken;
+    slot->bytes += taken;
     job->bytes += taken;
+    job->nsums += (uint32_t)((job->piece.object + taken - 1) / PROTO_FRAGMENT -
+                             job->piece.object / PROTO_FRAGMENT + 1);
     job->piece.object += taken;
     job->piece.mem += taken;
     job->piece.length -= taken;
@@ -149,12 +166,16 @@ bool slot_gather(struct slot *slot)
     struct job *job = slot->job;
     uint32_t taken;
 
+    if (job->has_sums)
+        fragments_mark(slot);
     while (next_piece(job)) {
         taken = take(slot, &job->piece);
         if (taken == 0)
             break;
         consume(slot, taken);
     }
+    if (job->has_sums && !job->has_fold && job->nsums > job->nsums_most)
+        job_fail(job, -EINVAL, "more pieces than sums");
     return slot->nextents > 0 && job->rc == 0;
 }
 
@@ -180,8 +201,9 @@ static void extent_done(struct obj_io *io)
 
 void slot_start_extents(struct slot *slot)
 {
-    struct srv_target *target = slot->job->target;
-    bool is_write = slot->job->verb == OBJ_WRITE;
+    struct job *job = slot->job;
+    struct srv_target *target = job->target;
+    bool is_write = job->verb == OBJ_WRITE;
     struct obj_io *io;
     unsigned i;
 
@@ -195,6 +217,8 @@ void slot_start_extents(struct slot *slot)
         slot_go_on(slot);
         return;
     }
+    if (job->has_sums && !is_write)
+        slot_place_sums(slot);
     slot->waiting = slot->nextents;
     for (i = 0; i < slot->nextents; i++) {
         io = &slot->extents[i].io;

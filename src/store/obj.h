@@ -162,6 +162,10 @@ void obj_mem_disk_destroy(struct obj_mem_disk **disk_p);
 /** Lose power: a seeded subset of unsynced writes is undone, some torn. */
 void obj_mem_disk_power_loss(struct obj_mem_disk *disk, uint64_t seed);
 
+/** Flip a bit of a page that is there, of bytes or of sums, from a seed. @return
+ *  whether there was one. */
+bool obj_mem_disk_flip(struct obj_mem_disk *disk, uint64_t seed);
+
 /** Let n more operations succeed, then fail one with -code; -1: off. */
 void obj_mem_disk_fault(struct obj_mem_disk *disk, int n, int code);
 

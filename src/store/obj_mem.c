@@ -21,6 +21,7 @@
 #include "store/obj.h"
 
 #include "base/mem.h"
+#include "base/rng.h"
 #include "store/image_mem.h"
 #include "store/journal_mem.h"
 
@@ -312,4 +313,22 @@ void obj_mem_disk_fault(struct obj_mem_disk *disk, int n, int code)
 {
     disk->fault_after = n;
     disk->fault_code = code;
+}
+
+bool obj_mem_disk_flip(struct obj_mem_disk *disk, uint64_t seed)
+{
+    const struct image_object *object;
+    struct rng rng;
+    uint64_t bit;
+
+    rng_init(&rng, seed);
+    if (disk->now.nobjects == 0)
+        return false;
+    object = &disk->now.objects[rng_below(&rng, disk->now.nobjects)];
+    if (object->npages == 0)
+        return false;
+    bit = rng_below(&rng, 8 * IMAGE_PAGE);
+    object->pages[rng_below(&rng, object->npages)].bytes[bit / 8] ^=
+        (char)(1u << bit % 8);
+    return true;
 }

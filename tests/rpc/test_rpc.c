@@ -450,7 +450,7 @@ static void test_a_client_names_both_versions(void)
     start(&world, &tracked, PROTO_OP_ping, 0, 5 * NS_PER_SEC);
     finish(&world, &tracked);
     CU_ASSERT_EQUAL(tracked.rc, -ERR_VERSION);
-    CU_ASSERT(strstr(tracked.call.text, "version 2, this client 1") != NULL);
+    CU_ASSERT(strstr(tracked.call.text, "version 3, this client 2") != NULL);
     net_sim_actor_remove(world.fabric, &stranger);
     net_close(stranger.net);
     start_server(&world, 4);

@@ -130,6 +130,7 @@ void sim_init(struct sim_cluster *sim, const struct sim_config *config)
         .duplicate_percent = config->duplicate_percent,
         .reorder_percent = config->reorder_percent,
         .break_percent = config->break_percent,
+        .flip_percent = config->flip_percent,
     };
     unsigned i;
 

@@ -39,6 +39,7 @@ struct sim_config {
     unsigned nclients;
     uint32_t stripe_size;
     unsigned drop_percent, duplicate_percent, reorder_percent, break_percent;
+    unsigned flip_percent; /* of messages and RMA */
     unsigned kill_ms; /* a kill this often on average; 0: never */
     uint32_t timeout_ms;
 };
