@@ -94,19 +94,22 @@ static void ping(void)
         progress();
 }
 
-/* The peer: answers 'P', swallows the rest, ends at 'Q'. */
+/* The peer: answers 'P', and each 'D'; swallows the rest, ends at 'Q'. */
 static void answer(void)
 {
-    uint64_t seen = 0;
+    uint64_t seen = 0, n;
 
     for (;;) {
         progress();
-        if (counts.received == seen)
+        n = counts.received - seen;
+        if (n == 0)
             continue;
-        seen = counts.received;
+        seen += n;
         if (counts.last == 'Q')
             return;
         if (counts.last == 'P')
+            send_one('A');
+        for (; counts.last == 'D' && n > 0; n--)
             send_one('A');
     }
 }
@@ -142,6 +145,26 @@ static double rate(double seconds, size_t size)
     ping();
     end = now();
     return (double)n / (end - start) / 1e6;
+}
+
+/* Thousand requests a second, `depth` of them under way. */
+static double request_rate(double seconds, size_t depth)
+{
+    uint64_t base = counts.received, n = 0;
+    double start = now(), end;
+
+    do {
+        for (unsigned i = 0; i < 64; i++, n++) {
+            while (n - (counts.received - base) >= depth)
+                progress();
+            send_one('D');
+        }
+        end = now();
+    } while (end - start < seconds);
+    while (counts.received - base < n)
+        progress();
+    end = now();
+    return (double)n / (end - start) / 1e3;
 }
 
 static double bandwidth(bool is_write, double seconds, size_t size)
@@ -187,6 +210,9 @@ static const struct figure {
 } figures[] = {
     {"ping-pong, one way", "us", latency_us, FABRIC_MESSAGE},
     {"messages", "million/s", rate, FABRIC_MESSAGE},
+    {"request-reply, depth", "thousand/s", request_rate, 1},
+    {"request-reply, depth", "thousand/s", request_rate, 8},
+    {"request-reply, depth", "thousand/s", request_rate, 32},
     {"rma read", "MB/s", read_mb, 4096},
     {"rma read", "MB/s", read_mb, 65536},
     {"rma read", "MB/s", read_mb, 1 << 20},
@@ -301,7 +327,7 @@ static void collect(const char *provider, int out)
         row.provider = provider;
         row.way = way->name;
         rows[nrows++] = row;
-        printf("%-12s %-17s %-19s %8zu B %10.2f %s (%.2f .. %.2f)\n", provider,
+        printf("%-12s %-17s %-20s %8zu %10.2f %s (%.2f .. %.2f)\n", provider,
                way->name, row.figure, row.size, row.median, row.unit, row.least,
                row.most);
         fflush(stdout);
