@@ -18,7 +18,8 @@ DEPS_PACKAGES=(
     librocksdb-dev libisal-dev libcyaml-dev libyaml-dev uthash-dev libxxhash-dev
     # the tests: unit tests, MPI programs in C and Python, HDF5 over MPI-IO,
     # cut links between network namespaces
-    libcunit1-dev python3 python3-mpi4py libhdf5-openmpi-dev iproute2 procps
+    libcunit1-dev python3 python3-mpi4py python3-numpy
+    libhdf5-openmpi-dev iproute2 procps
 )
 
 deps_missing() {

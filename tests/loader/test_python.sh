@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The Python module on local files, and on a cluster.
+. "$top_srcdir/tests/cluster/lib.sh"
+. "$top_srcdir/tests/loader/lib.sh"
+
+for python in ${CAPSTAN_TEST_PYTHON:-python3 /usr/bin/python3} none; do
+    "$python" -c "import mpi4py, numpy" 2>/dev/null && break
+done
+[ "$python" = none ] &&
+    skip "no mpi4py or no numpy (Debian: python3-mpi4py python3-numpy)"
+CAPSTAN_LOADER_LIBRARY=$top_builddir/src/loader/.libs/libcapstan_loader.so.0
+PYTHONPATH=$top_srcdir/src/python
+PYTHONDONTWRITEBYTECODE=1
+export CAPSTAN_LOADER_LIBRARY PYTHONPATH PYTHONDONTWRITEBYTECODE
+[ -e "$CAPSTAN_LOADER_LIBRARY" ] || skip "the loader is built without sharing"
+
+cluster_up --servers 2 --targets 2 --stripe-size 65536
+make_tree
+"$capstan" pack --shards 3 "$work/tree" capstan:/tar || fail "pack"
+"$capstan" pack --shards 3 "$work/tree" "$work/tar" || fail "pack"
+test=$top_srcdir/tests/loader/test_python.py
+for n in 1 4; do
+    mpi "$n" "$python" "$test" capstan:/tar "$work/tree" "capstan:/p$n-" ||
+        fail "$n ranks, cluster"
+done
+export OMPI_MCA_io_capstan_posix_prefix="$work/"
+mpi 3 "$python" "$test" "$work/tar" "$work/tree" "$work/p3-" ||
+    fail "3 ranks, local"
