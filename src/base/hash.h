@@ -15,6 +15,17 @@
 /** Hash a name within its directory. */
 uint64_t hash_name(uint64_t parent, const char *name, size_t len);
 
+/**
+ * Where an entry stands in the listing of its directory: 60 bits, at least 16.
+ * Two names of one directory that share a place are as good as impossible.
+ */
+static inline uint64_t hash_place(uint64_t hash)
+{
+    uint64_t place = hash >> 4;
+
+    return place < 16 ? place + 16 : place;
+}
+
 /** Hash an inode number. */
 uint64_t hash_ino(uint64_t ino);
 

@@ -22,7 +22,20 @@
 #define STRIPE_SIZE_MAX (1u << 30)
 #define INO_ROOT 1ull
 
-enum inode_type { INODE_FILE = 1, INODE_DIR = 2 };
+#define SYMLINK_MAX 4095      /* bytes of a symbolic link's text */
+#define LINKS_MAX 65000u      /* names of one inode */
+
+/* On disk and on the wire too. */
+enum inode_type {
+    INODE_FILE = 1,
+    INODE_DIR = 2,
+    INODE_SYMLINK = 3,
+    INODE_FIFO = 4,
+    INODE_SOCKET = 5,
+    INODE_CHAR = 6,
+    INODE_BLOCK = 7,
+};
+#define INODE_TYPE_MAX INODE_BLOCK
 
 /**
  * Where a file's bytes lie. Column c is targets[c]; stripe s lies on column
@@ -30,7 +43,7 @@ enum inode_type { INODE_FILE = 1, INODE_DIR = 2 };
  */
 struct layout {
     uint32_t stripe_size;
-    uint16_t width;    /* number of columns; 0 for a directory */
+    uint16_t width;    /* number of columns; 0: no file */
     uint16_t replicas; /* copies of each stripe: 1 */
     bool is_striped;   /* false: stuffed */
     uint16_t targets[LAYOUT_WIDTH_MAX];
@@ -42,9 +55,14 @@ struct inode {
     uint32_t mode; /* permission bits only */
     uint32_t uid;
     uint32_t gid;
+    uint32_t nlink;   /* names; of a directory 2, without its children */
+    uint64_t parent;  /* of a directory */
+    uint64_t special; /* device number; length of a symbolic link's text */
     uint64_t atime_ns;
     uint64_t mtime_ns;
     uint64_t ctime_ns;
+    uint64_t object_ns; /* objects changed no later say nothing of mtime: it
+                           was set after that */
     struct layout layout;
 };
 
@@ -85,6 +103,15 @@ uint64_t layout_map(uint32_t stripe_size, unsigned columns, unsigned column,
 static inline uint16_t ino_target(uint64_t ino)
 {
     return (uint16_t)(ino >> 48);
+}
+
+/**
+ * The target that keeps an inode, for ever: the one that issued its number. The
+ * root is kept by the first of the cluster's targets.
+ */
+static inline uint16_t ino_home(uint64_t ino, const uint16_t *targets)
+{
+    return ino == INO_ROOT ? targets[0] : ino_target(ino);
 }
 
 /** The n-th number (1 .. 2^48 - 1) that a target issues. */

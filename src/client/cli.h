@@ -63,12 +63,18 @@ struct capstan_session {
     bool no_sums;
     uint64_t timeout_ns;
     uint64_t left_ns; /* when the program was last in here; 0: never */
-    uint32_t uid;
-    uint32_t gid;
+    struct cred cred;
+    uint8_t cred_bytes[PROTO_CRED_MAX]; /* as requests carry it */
+    uint32_t cred_len;
+    char prefix[PATH_LEN_MAX + 1]; /* of the root, to programs; "": none */
+    size_t prefix_len;
+    char link[SYMLINK_MAX + 1]; /* text of the link looked up last */
+    size_t link_len;
     struct cli_dirs *dirs;
     struct capstan_file *files;       /* open ones */
     struct capstan_request *requests; /* under way, all files */
     struct capstan_lock *locks;       /* held or asked for */
+    struct cli_hold *holds;           /* removed files that are open */
     uint64_t next_lock;
     uint64_t started;                 /* calls so far */
     uint64_t bytes_read;

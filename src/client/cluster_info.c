@@ -16,6 +16,8 @@
 #include <endian.h>
 #include <string.h>
 
+#define STATFS_AT_ONCE 16
+
 static_assert(COUNTER_COUNT <= CAPSTAN_COUNTERS_MAX, "room for all counters");
 
 size_t capstan_target_count(const struct capstan_session *session)
@@ -87,5 +89,55 @@ int capstan_target_counters(struct capstan_session *session, uint16_t id,
         counters[i].value = values.value[i];
     }
     *count_out = i;
+    return 0;
+}
+
+/* Counters of all targets at once; a target that is silent is only counted. */
+static void add_space(struct values *values, const struct cli_call *call,
+                      struct capstan_statfs *statfs)
+{
+    if (call->rc != 0 || values->count <= COUNTER_space_free) {
+        statfs->silent++;
+        return;
+    }
+    statfs->targets++;
+    statfs->total_bytes += values->value[COUNTER_space_total];
+    statfs->free_bytes += values->value[COUNTER_space_free];
+}
+
+static void ask_space(struct capstan_session *session, size_t first, size_t n,
+                      uint64_t deadline_ns, struct capstan_statfs *statfs)
+{
+    struct cli_call calls[STATFS_AT_ONCE] = {0};
+    struct values values[STATFS_AT_ONCE] = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        calls[i].target = session->cluster->target_ids[first + i];
+        calls[i].opcode = PROTO_OP_stats;
+        calls[i].take = take_values;
+        calls[i].take_ctx = &values[i];
+        cli_call_start(session, &calls[i], deadline_ns);
+    }
+    cli_calls_wait(session, calls, (unsigned)n, deadline_ns, NULL);
+    for (size_t i = 0; i < n; i++)
+        add_space(&values[i], &calls[i], statfs);
+}
+
+int capstan_statfs(struct capstan_session *session,
+                   struct capstan_statfs *statfs_out)
+{
+    struct capstan_statfs statfs = {0};
+    uint64_t deadline = cli_deadline(session);
+    size_t n = session->cluster->ntargets;
+    int rc = cli_enter(session);
+
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < n; i += STATFS_AT_ONCE)
+        ask_space(session, i, n - i < STATFS_AT_ONCE ? n - i : STATFS_AT_ONCE,
+                  deadline, &statfs);
+    if (statfs.targets == 0)
+        return cli_fail(session, -ETIMEDOUT, "statfs: no target answers");
+    *statfs_out = statfs;
     return 0;
 }

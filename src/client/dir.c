@@ -3,8 +3,10 @@
  * Listing a directory.
  *
  * The happy path: the targets of the directory's fan-out are asked one after
- * the other; each answers page by page, every page beginning behind the last
- * name of the one before. Entries are decoded from the page as they are read.
+ * the other; each answers page by page, every page beginning behind the place
+ * of the last entry of the one before. Entries are decoded from the page as they
+ * are read. Target and place together are an entry's cookie, which so holds for
+ * ever.
  *
  * Possible failure modes are: entries that come and go meanwhile (seen or not
  * seen, each at most once); a target that does not answer (the listing ends in
@@ -13,13 +15,14 @@
  */
 #include "client/names.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/placement.h"
-#include "client/call.h"
-#include "client/path.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define COOKIE_PLACE_BITS 60 /* below them the place, above the target */
 
 struct capstan_dir {
     struct capstan_session *session;
@@ -28,9 +31,9 @@ struct capstan_dir {
     unsigned count;
     unsigned at;                 /* the target being read */
     bool is_end;                 /* its last page is here */
+    uint64_t place;              /* of the last entry; 0: before the first */
     char name[NAME_LEN_MAX + 1]; /* of the last entry */
-    size_t name_len;
-    const uint8_t *next; /* in page */
+    const uint8_t *next;         /* in page */
     size_t page_len;
     uint8_t page[PROTO_ENTRIES_MAX];
     char path[];
@@ -38,7 +41,7 @@ struct capstan_dir {
 
 struct open_args {
     const char *path;
-    uint64_t ino;
+    struct cli_found found;
 };
 
 static int open_name(struct capstan_session *session,
@@ -46,17 +49,32 @@ static int open_name(struct capstan_session *session,
                      void *ctx)
 {
     struct open_args *args = ctx;
-    struct cli_call call;
+    int rc;
 
-    args->ino = INO_ROOT;
-    if (name->len == 0)
-        return 0;
-    cli_lookup_init(session, name, &call);
-    if (cli_call(session, &call, deadline_ns) != 0)
-        return cli_call_fail(session, &call, args->path);
-    if (call.rep.lookup.inode.type != INODE_DIR)
-        return cli_fail(session, -ENOTDIR, "%s", args->path);
-    args->ino = call.rep.lookup.inode.ino;
+    args->found.may = CRED_READ;
+    rc = cli_lookup(session, name, deadline_ns, args->path, &args->found);
+    if (rc == 0 && args->found.inode.type == INODE_SYMLINK)
+        return CLI_LINK;
+    return rc;
+}
+
+static int dir_new(struct capstan_session *session, const char *path,
+                   const struct inode *inode, struct capstan_dir **dir_out)
+{
+    struct capstan_dir *dir;
+
+    if (inode->type != INODE_DIR)
+        return cli_fail(session, -ENOTDIR, "list %s", path);
+    dir = mem_calloc(1, sizeof(*dir) + strlen(path) + 1);
+    if (dir == NULL)
+        return cli_fail(session, -ENOMEM, "list %s", path);
+    memcpy(dir->path, path, strlen(path) + 1);
+    dir->session = session;
+    dir->ino = inode->ino;
+    dir->count = placement_fanout(dir->ino, session->cluster->target_ids,
+                                  session->cluster->ntargets, dir->fanout);
+    dir->next = dir->page;
+    *dir_out = dir;
     return 0;
 }
 
@@ -64,24 +82,22 @@ int capstan_dir_open(struct capstan_session *session, const char *path,
                      struct capstan_dir **dir_out)
 {
     struct open_args args = {.path = path};
-    struct capstan_dir *dir;
     int rc = cli_enter(session);
 
     if (rc == 0)
         rc = cli_path_act(session, "list", path, open_name, &args);
-    if (rc != 0)
-        return rc;
-    dir = mem_calloc(1, sizeof(*dir) + strlen(path) + 1);
-    if (dir == NULL)
-        return cli_fail(session, -ENOMEM, "list %s", path);
-    memcpy(dir->path, path, strlen(path) + 1);
-    dir->session = session;
-    dir->ino = args.ino;
-    dir->count = placement_fanout(args.ino, session->cluster->target_ids,
-                                  session->cluster->ntargets, dir->fanout);
-    dir->next = dir->page;
-    *dir_out = dir;
-    return 0;
+    return rc == 0 ? dir_new(session, path, &args.found.inode, dir_out) : rc;
+}
+
+int capstan_inode_dir_open(struct capstan_session *session, uint64_t ino,
+                           struct capstan_dir **dir_out)
+{
+    struct cli_found found = {.may = CRED_READ};
+    int rc = cli_enter(session);
+
+    if (rc == 0)
+        rc = cli_getattr(session, ino, cli_deadline(session), "list", &found);
+    return rc == 0 ? dir_new(session, "inode", &found.inode, dir_out) : rc;
 }
 
 void capstan_dir_close(struct capstan_dir **dir_p)
@@ -112,9 +128,7 @@ static int next_page(struct capstan_dir *dir)
         .opcode = PROTO_OP_readdir,
         .take = take_page,
         .take_ctx = dir,
-        .req.readdir = {.dir = dir->ino,
-                        .after = {(const uint8_t *)dir->name,
-                                  (uint32_t)dir->name_len}},
+        .req.readdir = {.dir = dir->ino, .after = dir->place},
     };
 
     if (cli_call(dir->session, &call, cli_deadline(dir->session)) == 0)
@@ -126,22 +140,26 @@ static void next_target(struct capstan_dir *dir)
 {
     dir->at++;
     dir->is_end = false;
-    dir->name_len = 0;
+    dir->place = 0;
 }
 
+/* Of an inode that is kept elsewhere only number and type are here. */
 static void set_entry(const struct capstan_dir *dir,
                       const struct proto_entry *entry,
                       struct capstan_dirent *entry_out)
 {
-    bool has_size = layout_columns(&entry->inode.layout) == 1;
+    struct cli_found found = {.inode = entry->inode,
+                              .object_size = entry->object_size,
+                              .object_mtime_ns = entry->object_mtime_ns};
+    struct capstan_stat *stat = &entry_out->stat;
 
     entry_out->name = dir->name;
-    entry_out->cookie = 0;
-    entry_out->has_size = has_size || entry->inode.type == INODE_DIR;
-    cli_stat_set(
-        &entry_out->stat, &entry->inode,
-        has_size && entry->inode.type == INODE_FILE ? entry->object_size : 0,
-        entry->inode.mtime_ns);
+    entry_out->cookie =
+        (uint64_t)dir->at << COOKIE_PLACE_BITS | dir->place;
+    cli_stat_quick(stat, &found);
+    stat->is_partial = stat->is_partial || entry->is_away;
+    entry_out->has_size =
+        entry->inode.type == INODE_DIR || !stat->is_partial;
 }
 
 /* @return 0, -ENOENT (the page is used up), or -ERR_PROTOCOL. */
@@ -157,7 +175,8 @@ static int take_entry(struct capstan_dir *dir, struct proto_entry *entry)
         return rc;
     memcpy(dir->name, entry->text.data, entry->text.len);
     dir->name[entry->text.len] = '\0';
-    dir->name_len = entry->text.len;
+    dir->place =
+        hash_place(hash_name(dir->ino, dir->name, entry->text.len));
     return 0;
 }
 
@@ -190,11 +209,11 @@ uint64_t capstan_dir_ino(const struct capstan_dir *dir)
 
 void capstan_dir_seek(struct capstan_dir *dir, uint64_t cookie)
 {
-    if (cookie != 0)
-        return; /* until entries have cookies */
-    dir->at = 0;
+    uint64_t mask = ((uint64_t)1 << COOKIE_PLACE_BITS) - 1;
+
+    dir->at = (unsigned)(cookie >> COOKIE_PLACE_BITS);
+    dir->place = cookie & mask;
     dir->is_end = false;
-    dir->name_len = 0;
     dir->page_len = 0;
     dir->next = dir->page;
 }

@@ -10,7 +10,6 @@
 #define CAPSTAN_CLIENT_FILE_H
 
 #include "client/cli.h"
-#include "client/path.h"
 
 struct capstan_file {
     struct capstan_session *session;
@@ -18,9 +17,7 @@ struct capstan_file {
     unsigned flags;                   /* enum capstan_open_flags */
     bool is_dirty;                    /* written and not yet synced */
     unsigned active;                  /* requests under way */
-    struct cli_name name;             /* text is name_text */
     struct inode inode; /* its layout only ever goes from stuffed to striped */
-    char name_text[NAME_LEN_MAX + 1];
     char path[]; /* as the caller said it */
 };
 
@@ -28,6 +25,11 @@ struct capstan_file {
  *  is not in this client's cluster file). */
 int cli_layout_known(const struct capstan_session *session,
                      const struct layout *layout);
+
+/** Cut or extend the objects of a file of this layout, which is made striped if
+ *  it needs be. @return 0; the text is set. */
+int cli_resize(struct capstan_session *session, struct inode *inode,
+               uint64_t size, uint64_t deadline_ns, const char *what);
 
 /** Prepare SET_STRIPED for a file. */
 struct cli_call;

@@ -352,7 +352,6 @@ static enum io_state step_size(struct capstan_request *request)
             fail_call(request, -ENOMEM, NULL);
             return finish(request);
         }
-        size->name = request->file->name;
         size->ino = request->file->inode.ino;
         request->guard_ns = cli_deadline(request->session);
         cli_size_start(request->session, size, request->guard_ns);

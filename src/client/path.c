@@ -1,144 +1,36 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Path resolution and the cache of directories.
+ * Path resolution.
  *
- * The happy path: the text is tidied up; the longest prefix that the cache
- * knows gives the inode to start from; one LOOKUP for each further directory,
- * each remembered; the last name is left to the caller.
+ * The happy path: component by component, each directory found in the cache or
+ * by one LOOKUP; the text of a symbolic link takes the place of its name; the
+ * last name is left to the act, which says CLI_LINK if it is a link to follow.
  *
  * Possible failure modes are: a directory of the cache was removed or made anew
  * meanwhile (the answer is "no such entry" through a cached parent: the cache
- * is dropped and the path walked again, once); a parent that is being removed
- * (its entries are frozen: ask again a little later).
+ * is dropped and the path walked again, once); a name that is being changed by
+ * somebody else (ask again a little later); links that go in circles (-ELOOP
+ * after CAPSTAN_LINKS_MAX); a link that leads out of the cluster (-EXDEV).
  */
 #include "client/path.h"
 
 #include "base/mem.h"
 #include "base/placement.h"
+#include "client/lookup.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
-struct dir {
-    uint64_t ino;
-    uint64_t until_ns;
-    UT_hash_handle hh;
-    char path[]; /* the key: as struct cli_path */
+struct walk {
+    struct capstan_session *session;
+    uint64_t deadline_ns;
+    const char *what;  /* the path as the caller gave it */
+    const char *at;    /* what is left, in text */
+    uint64_t dir;      /* where it begins */
+    unsigned links;    /* followed so far */
+    bool is_cached;
+    char text[PATH_LEN_MAX + 1];
 };
-
-struct cli_dirs {
-    struct dir *first; /* in order of insertion, so the oldest */
-};
-
-int cli_dirs_create(struct cli_dirs **dirs_out)
-{
-    struct cli_dirs *dirs = mem_calloc(1, sizeof(*dirs));
-
-    if (dirs == NULL)
-        return -ENOMEM;
-    *dirs_out = dirs;
-    return 0;
-}
-
-static void forget(struct cli_dirs *dirs, struct dir *dir)
-{
-    HASH_DEL(dirs->first, dir);
-    free(dir);
-}
-
-void cli_dirs_drop(struct cli_dirs *dirs)
-{
-    while (dirs->first != NULL)
-        forget(dirs, dirs->first);
-}
-
-void cli_dirs_destroy(struct cli_dirs **dirs_p)
-{
-    if (*dirs_p == NULL)
-        return;
-    cli_dirs_drop(*dirs_p);
-    free(*dirs_p);
-    *dirs_p = NULL;
-}
-
-unsigned cli_dirs_count(const struct cli_dirs *dirs)
-{
-    return HASH_COUNT(dirs->first);
-}
-
-/* A cache may forget: what cannot be remembered is walked again. */
-static void remember(struct cli_dirs *dirs, const char *path, size_t len,
-                     uint64_t ino, uint64_t until_ns)
-{
-    struct dir *dir;
-
-    if (HASH_COUNT(dirs->first) >= CLI_DIRS_MAX)
-        forget(dirs, dirs->first);
-    dir = mem_calloc(1, sizeof(*dir) + len);
-    if (dir == NULL)
-        return;
-    memcpy(dir->path, path, len);
-    dir->ino = ino;
-    dir->until_ns = until_ns;
-    HASH_ADD_KEYPTR(hh, dirs->first, dir->path, len, dir);
-    if (dir->hh.tbl == NULL)
-        free(dir);
-}
-
-static bool recall(struct cli_dirs *dirs, const char *path, size_t len,
-                   uint64_t now_ns, uint64_t *ino_out)
-{
-    struct dir *dir;
-
-    HASH_FIND(hh, dirs->first, path, len, dir);
-    if (dir == NULL)
-        return false;
-    if (now_ns >= dir->until_ns) {
-        forget(dirs, dir);
-        return false;
-    }
-    *ino_out = dir->ino;
-    return true;
-}
-
-static int append(struct cli_path *path, const char *name, size_t len)
-{
-    if (len > NAME_LEN_MAX || path->len + 1 + len > PATH_LEN_MAX)
-        return -ENAMETOOLONG;
-    path->text[path->len] = '/';
-    memcpy(path->text + path->len + 1, name, len);
-    path->len += 1 + len;
-    return 0;
-}
-
-static void drop_last(struct cli_path *path)
-{
-    while (path->len > 0 && path->text[--path->len] != '/')
-        ;
-}
-
-int cli_path_set(struct cli_path *path, const char *text)
-{
-    size_t len;
-    int rc = 0;
-
-    path->len = 0;
-    if (*text == '\0')
-        return -ENOENT;
-    for (; rc == 0 && *text != '\0'; text += len) {
-        text += strspn(text, "/");
-        len = strcspn(text, "/");
-        if (len == 2 && text[0] == '.' && text[1] == '.')
-            drop_last(path);
-        else if (len > 0 && !(len == 1 && text[0] == '.'))
-            rc = append(path, text, len);
-    }
-    path->text[path->len] = '\0';
-    return rc;
-}
 
 uint16_t cli_name_owner(const struct capstan_session *session,
                         const struct cli_name *name)
@@ -148,77 +40,191 @@ uint16_t cli_name_owner(const struct capstan_session *session,
                            session->cluster->ntargets);
 }
 
-void cli_lookup_init(const struct capstan_session *session,
-                     const struct cli_name *name, struct cli_call *call)
+static int fail(const struct walk *walk, int rc)
 {
-    memset(call, 0, sizeof(*call));
-    call->target = cli_name_owner(session, name);
-    call->opcode = PROTO_OP_lookup;
-    call->req.lookup.parent = name->parent;
-    call->req.lookup.text.data = (const uint8_t *)name->text;
-    call->req.lookup.text.len = (uint32_t)name->len;
+    return cli_fail(walk->session, rc, "%.256s", walk->what);
 }
 
-/* Where the directory part of path[0 .. len) ends: 0 for one in the root. */
-static size_t parent_len(const char *path, size_t len)
+/*
+ * Steps.
+ */
+
+/* An absolute link goes on from the root: below the prefix, if there is one. */
+static const char *skip_prefix(const struct capstan_session *session,
+                               const char *link)
 {
-    while (len > 0 && path[len - 1] != '/')
-        len--;
-    return len > 0 ? len - 1 : 0;
+    size_t len = session->prefix_len;
+
+    if (len == 0)
+        return link;
+    if (strncmp(link, session->prefix, len) != 0 ||
+        (link[len] != '/' && link[len] != '\0'))
+        return NULL;
+    return link + len;
 }
 
-/* Step into the directory whose path is path[0 .. end), a child of *ino. */
-static int enter(struct capstan_session *session, const struct cli_path *path,
-                 size_t start, size_t end, uint64_t deadline_ns, uint64_t *ino)
+/* The link's text and what was left behind it become what is left. */
+static int follow(struct walk *walk, const char *text, size_t len)
 {
-    struct cli_name name = {*ino, path->text + start + 1, end - start - 1,
-                            false};
-    struct cli_call call;
-    int rc;
+    char link[SYMLINK_MAX + 1];
+    char rest[PATH_LEN_MAX + 1];
+    const char *from = link;
 
-    cli_lookup_init(session, &name, &call);
-    rc = cli_call(session, &call, deadline_ns);
-    if (rc != 0)
-        return cli_call_fail(session, &call, path->text);
-    if (call.rep.lookup.inode.type != INODE_DIR)
-        return cli_fail(session, -ENOTDIR, "%.*s", (int)end, path->text);
-    *ino = call.rep.lookup.inode.ino;
-    remember(session->dirs, path->text, end, *ino,
-             clock_now(session->clock) + CLI_DIRS_TTL_NS);
-    return 0;
-}
-
-static int walk(struct capstan_session *session, const struct cli_path *path,
-                uint64_t deadline_ns, struct cli_name *name_out)
-{
-    size_t parent = parent_len(path->text, path->len);
-    uint64_t now = clock_now(session->clock);
-    uint64_t ino = INO_ROOT;
-    size_t at = parent;
-    size_t end;
-    int rc;
-
-    while (at > 0 && !recall(session->dirs, path->text, at, now, &ino))
-        at = parent_len(path->text, at);
-    name_out->is_cached = at > 0;
-    for (; at < parent; at = end) {
-        end = at + 1 + strcspn(path->text + at + 1, "/");
-        rc = enter(session, path, at, end, deadline_ns, &ino);
-        if (rc != 0)
-            return rc;
+    if (++walk->links > CAPSTAN_LINKS_MAX)
+        return fail(walk, -ELOOP);
+    memcpy(link, text, len);
+    link[len] = '\0';
+    if (link[0] == '/') {
+        from = skip_prefix(walk->session, link);
+        if (from == NULL)
+            return fail(walk, -EXDEV);
+        walk->dir = INO_ROOT;
     }
-    name_out->parent = ino;
-    name_out->text = path->text + (path->len > 0 ? parent + 1 : 0);
-    name_out->len = path->len > 0 ? path->len - parent - 1 : 0;
+    snprintf(rest, sizeof(rest), "%s", walk->at);
+    if (snprintf(walk->text, sizeof(walk->text), "%s%s%s", from,
+                 rest[0] != '\0' ? "/" : "", rest) >= (int)sizeof(walk->text))
+        return fail(walk, -ENAMETOOLONG);
+    walk->at = walk->text;
     return 0;
+}
+
+static int go_up(struct walk *walk)
+{
+    struct inode inode;
+    int rc;
+
+    if (walk->dir == INO_ROOT)
+        return 0;
+    rc = cli_dir_attrs(walk->session, walk->dir, walk->deadline_ns, walk->what,
+                       &inode);
+    if (rc == 0)
+        walk->dir = inode.parent;
+    return rc;
+}
+
+/* Step into a name that is not the last. */
+static int go_down(struct walk *walk, const char *text, size_t len)
+{
+    struct capstan_session *session = walk->session;
+    struct cli_name name = {.parent = walk->dir, .text = text, .len = len};
+    struct cli_found found = {.want = 0};
+    struct cli_dir dir;
+    int rc = cli_may_search(session, walk->dir, walk->deadline_ns, walk->what);
+
+    if (rc != 0)
+        return rc;
+    if (cli_dirs_find(session->dirs, walk->dir, text, len,
+                      clock_now(session->clock), &dir)) {
+        walk->is_cached = true;
+        if (dir.type == INODE_SYMLINK)
+            return follow(walk, dir.link, dir.link_len);
+        walk->dir = dir.ino;
+        return 0;
+    }
+    rc = cli_lookup(session, &name, walk->deadline_ns, walk->what, &found);
+    if (rc != 0)
+        return rc;
+    if (found.inode.type == INODE_SYMLINK)
+        return follow(walk, session->link, session->link_len);
+    if (found.inode.type != INODE_DIR)
+        return fail(walk, -ENOTDIR);
+    walk->dir = found.inode.ino;
+    return 0;
+}
+
+/* The last name, when all before it is behind us. */
+static int set_last(const struct walk *walk, const char *text, size_t len,
+                    struct cli_name *name)
+{
+    name->parent = walk->dir;
+    name->text = text;
+    name->len = len;
+    name->is_slashed = text[len] == '/';
+    name->is_cached = walk->is_cached;
+    return len > 0 ? cli_may_search(walk->session, walk->dir,
+                                    walk->deadline_ns, walk->what)
+                   : 0;
+}
+
+static bool is_dots(const char *text, size_t len)
+{
+    return text[0] == '.' && (len == 1 || (len == 2 && text[1] == '.'));
+}
+
+/* Walk to the last name. A path that ends in dots ends in a directory. */
+static int go(struct walk *walk, struct cli_name *name)
+{
+    char dots = 0;
+    int rc = 0;
+
+    while (rc == 0) {
+        const char *text = walk->at + strspn(walk->at, "/");
+        size_t len = strcspn(text, "/");
+        const char *rest = text + len + strspn(text + len, "/");
+
+        if (len > NAME_LEN_MAX)
+            return fail(walk, -ENAMETOOLONG);
+        if (len == 0) {
+            name->dots = dots;
+            return set_last(walk, text, 0, name);
+        }
+        if (*rest == '\0' && !is_dots(text, len))
+            return set_last(walk, text, len, name);
+        walk->at = rest;
+        if (!is_dots(text, len))
+            rc = go_down(walk, text, len);
+        else if (len == 2)
+            rc = go_up(walk);
+        dots = is_dots(text, len) ? (char)len : 0;
+    }
+    return rc;
+}
+
+static int start(struct walk *walk, const char *text)
+{
+    size_t len = strlen(text);
+
+    walk->dir = INO_ROOT;
+    walk->links = 0;
+    walk->is_cached = false;
+    walk->at = walk->text;
+    if (len > PATH_LEN_MAX)
+        return fail(walk, -ENAMETOOLONG);
+    memcpy(walk->text, text, len + 1);
+    return len == 0 ? fail(walk, -ENOENT) : 0;
+}
+
+/*
+ * Acts.
+ */
+
+/* Walk and act, and follow a last link as long as the act wants. */
+static int act_once(struct walk *walk, const char *text, cli_name_fn *act,
+                    void *ctx)
+{
+    struct capstan_session *session = walk->session;
+    struct cli_name name = {.len = 0};
+    int rc = start(walk, text);
+
+    while (rc == 0) {
+        rc = go(walk, &name);
+        if (rc != 0)
+            break;
+        rc = act(session, &name, walk->deadline_ns, ctx);
+        if (rc != CLI_LINK)
+            break;
+        walk->at = name.is_slashed ? "/" : "";
+        rc = follow(walk, session->link, session->link_len);
+    }
+    return rc;
 }
 
 static bool may_be_stale(int rc)
 {
-    return rc == -ENOENT || rc == -ENOTDIR || rc == -ESTALE;
+    return rc == -ENOENT || rc == -ENOTDIR || rc == -ESTALE || rc == -EACCES;
 }
 
-static void pause_a_little(struct capstan_session *session)
+void cli_pause(struct capstan_session *session)
 {
     uint64_t until = clock_now(session->clock) + CLI_PAUSE_NS;
 
@@ -226,21 +232,7 @@ static void pause_a_little(struct capstan_session *session)
         cli_turn(session, until);
 }
 
-static int act_once(struct capstan_session *session,
-                    const struct cli_path *path, cli_name_fn *act, void *ctx,
-                    uint64_t deadline_ns, bool *is_cached_out)
-{
-    struct cli_name name = {.is_cached = false};
-    int rc = walk(session, path, deadline_ns, &name);
-
-    if (rc == 0)
-        rc = act(session, &name, deadline_ns, ctx);
-    *is_cached_out = name.is_cached;
-    return rc;
-}
-
-/* What failed inside names the path; put before it what was to be done. */
-static void say_verb(struct capstan_session *session, const char *verb)
+void cli_say_verb(struct capstan_session *session, const char *verb)
 {
     char text[CAPSTAN_ERROR_TEXT_MAX];
 
@@ -251,19 +243,19 @@ static void say_verb(struct capstan_session *session, const char *verb)
 int cli_path_act(struct capstan_session *session, const char *verb,
                  const char *text, cli_name_fn *act, void *ctx)
 {
-    uint64_t deadline = cli_deadline(session);
-    struct cli_path path;
-    bool is_cached, is_second = false;
-    int rc = cli_path_set(&path, text);
+    struct walk walk = {.session = session,
+                        .deadline_ns = cli_deadline(session),
+                        .what = text};
+    bool is_second = false;
+    int rc;
 
-    if (rc != 0)
-        return cli_fail(session, rc, "%s %.64s", verb, text);
     for (;;) {
-        rc = act_once(session, &path, act, ctx, deadline, &is_cached);
-        if (may_be_stale(rc) && is_cached && !is_second)
+        rc = act_once(&walk, text, act, ctx);
+        if (may_be_stale(rc) && walk.is_cached && !is_second)
             is_second = true;
-        else if (rc == -ERR_FROZEN && clock_now(session->clock) < deadline)
-            pause_a_little(session);
+        else if (rc == -ERR_FROZEN &&
+                 clock_now(session->clock) < walk.deadline_ns)
+            cli_pause(session);
         else
             break;
         cli_dirs_drop(session->dirs);
@@ -271,6 +263,61 @@ int cli_path_act(struct capstan_session *session, const char *verb,
     if (rc == -ESTALE)
         cli_dirs_drop(session->dirs);
     if (rc != 0)
-        say_verb(session, verb);
+        cli_say_verb(session, verb);
+    return rc;
+}
+
+int cli_path_parent(struct capstan_session *session, const char *text,
+                    uint64_t deadline_ns, char room[NAME_LEN_MAX + 1],
+                    struct cli_name *name_out)
+{
+    struct walk walk = {
+        .session = session, .deadline_ns = deadline_ns, .what = text};
+    int rc = start(&walk, text);
+
+    if (rc == 0)
+        rc = go(&walk, name_out);
+    if (rc != 0)
+        return rc;
+    memcpy(room, name_out->text, name_out->len);
+    room[name_out->len] = '\0';
+    name_out->text = room;
+    return 0;
+}
+
+/* A directory that was removed keeps its number: is that why? */
+static bool is_gone(struct capstan_session *session, uint64_t dir,
+                    uint64_t deadline_ns)
+{
+    struct cli_found found = {.want = 0};
+
+    return cli_getattr(session, dir, deadline_ns, "directory", &found) ==
+           -ESTALE;
+}
+
+int cli_name_act(struct capstan_session *session, const char *verb,
+                 uint64_t dir, const char *text, cli_name_fn *act, void *ctx)
+{
+    struct cli_name name = {.parent = dir, .text = text, .len = strlen(text)};
+    uint64_t deadline = cli_deadline(session);
+    int rc;
+
+    if (name.len > NAME_LEN_MAX)
+        return cli_fail(session, -ENAMETOOLONG, "%s %.64s", verb, text);
+    if (name.len == 0 || is_dots(text, name.len) ||
+        strchr(text, '/') != NULL)
+        return cli_fail(session, -EINVAL, "%s \"%s\"", verb, text);
+    rc = cli_may_search(session, dir, deadline, text);
+    if (rc != 0)
+        return rc;
+    while ((rc = act(session, &name, deadline, ctx)) == -ERR_FROZEN) {
+        if (is_gone(session, dir, deadline))
+            return cli_fail(session, -ENOENT, "%s %s: directory", verb, text);
+        if (clock_now(session->clock) >= deadline)
+            break;
+        cli_pause(session);
+    }
+    if (rc < 0)
+        cli_say_verb(session, verb);
     return rc;
 }

@@ -13,10 +13,11 @@
 #include "client/cli.h"
 
 #include "base/mem.h"
+#include "client/dirs.h"
 #include "client/file.h"
+#include "client/hold.h"
 #include "client/io.h"
 #include "client/lock.h"
-#include "client/path.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -122,8 +123,7 @@ int cli_session_create(const struct cli_config *config,
     session->clock = config->clock;
     session->cluster = config->cluster;
     session->no_sums = config->no_sums;
-    session->uid = geteuid();
-    session->gid = getegid();
+    capstan_session_set_cred(session, NULL);
     capstan_session_set_timeout(session, config->timeout_ms);
     rc = cli_dirs_create(&session->dirs);
     if (rc != 0)
@@ -191,6 +191,7 @@ void capstan_session_close(struct capstan_session **session_p)
     cli_requests_abandon(session);
     cli_locks_abandon(session, NULL);
     cli_files_abandon(session);
+    cli_holds_abandon(session, session->maker == getpid());
     if (session->maker == getpid()) {
         rpc_destroy(&session->rpc);
         net_close(session->net);
@@ -256,6 +257,9 @@ static uint64_t next_timer(const struct capstan_session *session,
     if (timer < until_ns)
         until_ns = timer;
     timer = cli_locks_next_timer(session);
+    if (timer < until_ns)
+        until_ns = timer;
+    timer = cli_holds_next_timer(session);
     return timer < until_ns ? timer : until_ns;
 }
 
@@ -341,6 +345,7 @@ int cli_progress(struct capstan_session *session)
     done = rpc_poll(session->rpc);
     done += cli_requests_pump(session);
     done += cli_locks_pump(session);
+    done += cli_holds_pump(session);
     return done + (session->started != started);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Entries: look up, insert, update, unlink, list; and orphans.
+ * Entries: look up, insert, unlink, list.
  *
  * The happy path of each call: check the name, read the record, judge, and only
  * then write. Whatever is judged against is read through the transaction, so
@@ -66,52 +66,83 @@ int names_del(struct names *names, const struct names_key *key)
     return kv_del(names->kv, key->bytes, key->len);
 }
 
-static int put_inode(struct names *names, const struct name *name,
-                     const struct inode *inode)
-{
-    struct names_key key = names_key_name(NAMES_ENTRY, name);
-    unsigned char value[NAMES_RECORD_MAX];
-
-    return names_put(names, &key, value, names_record_encode(inode, value));
-}
-
 /*
  * Entries.
  */
 
+int names_entry_put(struct names *names, const struct name *name, uint64_t ino,
+                    enum inode_type type)
+{
+    struct names_key key = names_key_entry(name);
+    unsigned char value[NAMES_ENTRY_LEN];
+
+    return names_put(names, &key, value, names_entry_encode(ino, type, value));
+}
+
+int names_entry_del(struct names *names, const struct name *name)
+{
+    struct names_key key = names_key_entry(name);
+
+    return names_del(names, &key);
+}
+
+/* The inode behind an entry, as far as it is kept here. */
+static int follow(struct names *names, uint64_t ino, enum inode_type type,
+                  struct inode *inode_out)
+{
+    int rc;
+
+    if (!names_is_home(names, ino)) {
+        *inode_out = (struct inode){.ino = ino, .type = type};
+        return 0;
+    }
+    rc = names_inode_get(names, ino, inode_out);
+    if (rc != -ESTALE)
+        return rc;
+    log_error("names of target %u: an entry stands for inode %016llx, which "
+              "is not there",
+              names->target, (unsigned long long)ino);
+    return -EIO;
+}
+
 int names_lookup(struct names *names, const struct name *name,
                  struct inode *inode_out)
 {
-    unsigned char value[NAMES_RECORD_MAX];
+    unsigned char value[NAMES_ENTRY_LEN];
+    enum inode_type type;
     struct names_key key;
-    struct inode inode;
+    uint64_t ino;
     size_t len;
     int rc;
 
     rc = names_check(name);
     if (rc != 0)
         return rc;
-    key = names_key_name(NAMES_ENTRY, name);
+    key = names_key_entry(name);
     rc = names_get(names, &key, value, sizeof(value), &len);
     if (rc != 0)
         return rc;
-    if (names_record_decode(value, len, &inode) != 0)
+    if (names_entry_decode(value, len, &ino, &type) != 0)
         return names_damaged(names, key.bytes, key.len);
-    *inode_out = inode;
-    return 0;
+    return follow(names, ino, type, inode_out);
 }
 
-/* May the directory take an entry? */
-static int check_parent(struct names *names, uint64_t parent)
+/* The inode is good and may have a name in its directory. */
+static int insert_new(struct names *names, const struct name *name,
+                      struct inode *inode)
 {
-    enum names_frozen state;
-    int rc = names_frozen_get(names, parent, &state);
+    int rc = names_issue(names, &inode->ino);
 
-    if (rc != 0)
-        return rc;
-    if (state == NAMES_GONE)
-        return -ENOENT;
-    return state == NAMES_BEING_REMOVED ? -ERR_FROZEN : 0;
+    inode->nlink = inode->type == INODE_DIR ? 2 : 1;
+    inode->parent = inode->type == INODE_DIR ? name->parent : 0;
+    if (rc == 0)
+        rc = names_inode_write(names, inode);
+    if (rc == 0)
+        rc = names_entry_put(names, name, inode->ino, inode->type);
+    if (rc == 0)
+        rc = names_dir_touch(names, name->parent, inode->type, 1,
+                             inode->ctime_ns);
+    return rc;
 }
 
 int names_insert(struct names *names, const struct name *name,
@@ -127,41 +158,23 @@ int names_insert(struct names *names, const struct name *name,
     }
     if (rc != -ENOENT)
         return rc;
-    rc = check_parent(names, name->parent);
+    rc = names_lock_check(names, name);
+    if (rc == 0)
+        rc = names_dir_check(names, name->parent);
     if (rc == 0)
         rc = names_record_check(inode_inout);
     if (rc != 0)
         return rc;
     inode = *inode_inout;
-    rc = names_issue(names, &inode.ino);
+    rc = insert_new(names, name, &inode);
     if (rc == 0)
-        rc = put_inode(names, name, &inode);
-    if (rc == 0)
-        inode_inout->ino = inode.ino;
+        *inode_inout = inode;
     return rc;
 }
 
-int names_update(struct names *names, const struct name *name,
-                 const struct inode *inode)
-{
-    struct inode old;
-    int rc;
-
-    rc = names_lookup(names, name, &old);
-    if (rc != 0)
-        return rc;
-    if (old.ino != inode->ino)
-        return -ESTALE;
-    if (old.type != inode->type || names_record_check(inode) != 0)
-        return -EINVAL;
-    return put_inode(names, name, inode);
-}
-
 int names_unlink(struct names *names, const struct name *name,
-                 struct inode *inode_out)
+                 const struct names_gone *gone, struct inode *inode_out)
 {
-    unsigned char value[NAMES_LAYOUT_MAX];
-    struct names_key entry, orphan;
     struct inode inode;
     int rc;
 
@@ -170,12 +183,14 @@ int names_unlink(struct names *names, const struct name *name,
         return rc;
     if (inode.type == INODE_DIR)
         return -EISDIR;
-    entry = names_key_name(NAMES_ENTRY, name);
-    orphan = names_key_number(NAMES_ORPHAN, inode.ino);
-    rc = names_put(names, &orphan, value,
-                   names_layout_encode(&inode.layout, value));
+    rc = names_lock_check(names, name);
     if (rc == 0)
-        rc = names_del(names, &entry);
+        rc = names_entry_del(names, name);
+    if (rc == 0)
+        rc = names_dir_touch(names, name->parent, inode.type, -1,
+                             gone->now_ns);
+    if (rc == 0 && names_is_home(names, inode.ino))
+        rc = names_inode_unlink(names, inode.ino, gone, &inode);
     if (rc == 0)
         *inode_out = inode;
     return rc;
@@ -197,34 +212,33 @@ static bool visit_entry(void *ctx, const void *key, size_t key_len,
                         const void *value, size_t value_len)
 {
     struct page *page = ctx;
+    enum inode_type type;
     struct inode inode;
     struct name name;
+    uint64_t ino;
 
-    if (names_key_name_parse(key, key_len, &name) != 0 ||
-        names_record_decode(value, value_len, &inode) != 0) {
+    if (names_key_entry_parse(key, key_len, &name, NULL) != 0 ||
+        names_entry_decode(value, value_len, &ino, &type) != 0) {
         page->rc = names_damaged(page->names, key, key_len);
         return false;
     }
+    page->rc = follow(page->names, ino, type, &inode);
+    if (page->rc != 0)
+        return false;
     page->is_end = page->each(page->ctx, name.text, name.len, &inode);
     return page->is_end;
 }
 
-int names_readdir(struct names *names, uint64_t dir_ino, const char *after,
-                  size_t after_len, names_entry_fn *each, void *ctx,
-                  bool *is_end_out)
+int names_readdir(struct names *names, uint64_t dir_ino, uint64_t after,
+                  names_entry_fn *each, void *ctx, bool *is_end_out)
 {
-    struct name last = {.parent = dir_ino, .text = after, .len = after_len};
     struct names_key prefix = names_key_number(NAMES_ENTRY, dir_ino);
+    struct names_key from =
+        names_key_numbers(NAMES_ENTRY, dir_ino, after + 1);
     struct page page = {
         .names = names, .each = each, .ctx = ctx, .is_end = true};
-    struct names_key from;
     int rc;
 
-    if (after_len > NAME_LEN_MAX)
-        return -ENAMETOOLONG;
-    from = names_key_name(NAMES_ENTRY, &last);
-    if (after_len > 0)
-        from.bytes[from.len++] = '\0'; /* the least name behind it */
     rc = kv_each(names->kv, from.bytes, from.len, prefix.bytes, prefix.len,
                  visit_entry, &page);
     if (rc == 0)
@@ -232,42 +246,4 @@ int names_readdir(struct names *names, uint64_t dir_ino, const char *after,
     if (rc == 0)
         *is_end_out = page.is_end;
     return rc;
-}
-
-struct orphans {
-    struct names *names;
-    names_orphan_fn *each;
-    void *ctx;
-    int rc;
-};
-
-static bool visit_orphan(void *ctx, const void *key, size_t key_len,
-                         const void *value, size_t value_len)
-{
-    struct orphans *orphans = ctx;
-    struct layout layout;
-
-    if (key_len != 9 || names_layout_decode(value, value_len, &layout) != 0) {
-        orphans->rc = names_damaged(orphans->names, key, key_len);
-        return true; /* it must not hold up the others */
-    }
-    return orphans->each(orphans->ctx, names_key_number_at(key, 1), &layout);
-}
-
-int names_orphans(struct names *names, names_orphan_fn *each, void *ctx)
-{
-    struct names_key prefix = names_key_kind(NAMES_ORPHAN);
-    struct orphans orphans = {.names = names, .each = each, .ctx = ctx};
-    int rc;
-
-    rc = kv_each(names->kv, prefix.bytes, prefix.len, prefix.bytes, prefix.len,
-                 visit_orphan, &orphans);
-    return rc == 0 ? orphans.rc : rc;
-}
-
-int names_orphan_done(struct names *names, uint64_t ino)
-{
-    struct names_key key = names_key_number(NAMES_ORPHAN, ino);
-
-    return names_del(names, &key);
 }

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The names that one target owns: directory entries with their inodes, frozen
- * and removed directories, orphans, and answers kept for retried requests.
+ * The names that one target owns, and the inodes that it keeps: entries, inodes
+ * with what belongs to them, frozen and removed directories, orphans, and
+ * answers kept for retried requests.
  *
- * A record is (parent ino, name) -> inode. Which target owns a record is
- * decided by names_owner(); the root directory has no record.
+ * An entry is (parent ino, name) -> (ino, type); which target owns it is decided
+ * by names_owner(). An inode is kept by its home (ino_home()), for ever. A new
+ * inode's home is the target that owns its first name, so that both are made in
+ * one transaction; renames and links move entries, never inodes.
  *
  * Every call runs inside the kv store's open transaction and checks before it
  * writes: a call that fails has written nothing, so that many calls share one
  * transaction (group commit) and a failed one costs the others nothing.
  *
- * Removing a directory is a conversation between its owner and the fan-out
- * targets that hold its entries: names_rmdir_begin() records the intent at the
- * owner, names_freeze() at each fan-out target refuses new entries if there
- * are none, then names_rmdir_commit() deletes the record, or
- * names_rmdir_abort() and names_thaw() undo. After a crash the owner lists its
- * intents and aborts them (presumed abort); a frozen mark whose directory is
- * gone stays as its tombstone.
+ * What needs several targets (removing a directory, renaming, links) is a
+ * conversation that one of them leads: see "changes" below.
  *
  * Units    bytes; nanoseconds since the epoch.
  * Threads  the owner thread of the kv store.
@@ -51,6 +49,15 @@ struct names;
 int names_create(struct kv *kv, uint16_t target, struct names **names_out);
 void names_destroy(struct names **names_p);
 
+/**
+ * This target is the home of the root directory: make it if it is missing, with
+ * these attributes. Commits a transaction of its own.
+ */
+int names_root(struct names *names, const struct inode *attributes);
+
+/** The open transaction was undone: forget what was remembered of it. */
+void names_undone(struct names *names);
+
 struct name {
     uint64_t parent;
     const char *text; /* not terminated; 1 .. NAME_LEN_MAX bytes, no '/' */
@@ -75,73 +82,235 @@ unsigned names_fanout(uint64_t dir_ino, const uint16_t *targets,
 uint16_t names_owner(const struct name *name, const uint16_t *targets,
                      unsigned ntargets);
 
-/** Read a record. @return 0, -ENOENT. */
+/** Is this target the home of an inode? */
+bool names_is_home(const struct names *names, uint64_t ino);
+
+/** Read an entry and its inode. Of an inode that is kept elsewhere only ino and
+ *  type are set. @return 0, -ENOENT. */
 int names_lookup(struct names *names, const struct name *name,
                  struct inode *inode_out);
 
+/** Read an inode that is kept here. @return 0, -ESTALE (there is none). */
+int names_inode_get(struct names *names, uint64_t ino,
+                    struct inode *inode_out);
+
+/** Replace an inode. @return 0, -ESTALE, -EINVAL (another type; fields). */
+int names_inode_put(struct names *names, const struct inode *inode);
+
 /**
- * Make a record. The inode comes with type, mode, owner, times and layout; its
- * number is issued here.
+ * Make an inode and its entry. The inode comes with type, mode, owner, times and
+ * layout; its number is issued here, nlink and parent are set.
  *
  * @return 0, -EEXIST (inode holds the one that is there), -ENOENT (the parent
  *         was removed), -ERR_FROZEN (the parent is being removed: look again),
- *         -EINVAL (inode or name), -ENOSPC (every number was issued).
+ *         -ERR_BUSY (the name is being changed), -EINVAL (inode or name),
+ *         -ENOSPC (every number was issued).
  */
 int names_insert(struct names *names, const struct name *name,
                  struct inode *inode_inout);
 
-/** Replace a record's inode; its number must match. @return 0, -ENOENT,
- *  -ESTALE (another inode has that name now), -EINVAL (inode). */
-int names_update(struct names *names, const struct name *name,
-                 const struct inode *inode);
+/** An inode that is kept here has one name more.
+ *  @return 0, -ESTALE, -EPERM (a directory), -EMLINK. */
+int names_inode_link(struct names *names, uint64_t ino, uint64_t now_ns);
 
-/** Remove a file's record and remember its objects as an orphan.
- *  @return 0, -ENOENT, -EISDIR. */
+/** Remove an inode and what belongs to it, such as a directory's. */
+int names_inode_forget(struct names *names, uint64_t ino);
+
+/** Issue a number, of an inode or a change. @return 0, -ENOSPC, -ENOMEM. */
+int names_issue(struct names *names, uint64_t *ino_out);
+
+/** May the directory take an entry? @return 0, -ENOENT, -ERR_FROZEN, -EIO. */
+int names_dir_check(struct names *names, uint64_t dir_ino);
+
+/** The text of a symbolic link. @return put: 0; get: 0, -ESTALE. */
+int names_symlink_put(struct names *names, uint64_t ino, const void *text,
+                      size_t len);
+int names_symlink_get(struct names *names, uint64_t ino, char *text,
+                      size_t room, size_t *len_out);
+
+/** How a name of an inode goes. */
+struct names_gone {
+    uint64_t now_ns;
+    bool is_held; /* somebody has the file open: keep it for a while */
+};
+
+/**
+ * Remove a name that is no directory. The inode follows if it is kept here and
+ * this was its last name: a file's objects are remembered as an orphan.
+ *
+ * @param inode_out  after the change; of one that is kept elsewhere as
+ *                   names_lookup(): its home must then be told.
+ * @return 0, -ENOENT, -EISDIR, -ERR_BUSY (the name is being changed).
+ */
 int names_unlink(struct names *names, const struct name *name,
-                 struct inode *inode_out);
+                 const struct names_gone *gone, struct inode *inode_out);
+
+/** An inode that is kept here has one name less. inode_out may be NULL.
+ *  @return 0, -ESTALE. */
+int names_inode_unlink(struct names *names, uint64_t ino,
+                       const struct names_gone *gone,
+                       struct inode *inode_out);
 
 /** Visit orphans: objects that some target may still hold. */
 typedef bool names_orphan_fn(void *ctx, uint64_t ino,
-                             const struct layout *layout);
+                             const struct layout *layout, bool is_held);
 int names_orphans(struct names *names, names_orphan_fn *each, void *ctx);
 
 /** Every target has destroyed its object: forget the orphan. */
 int names_orphan_done(struct names *names, uint64_t ino);
 
 /**
- * One entry of a page; false: no room for it, stop before it.
+ * One entry of a page, its inode as names_lookup() tells it; false: no room for
+ * it, stop before it.
  */
 typedef bool names_entry_fn(void *ctx, const char *text, size_t len,
                             const struct inode *inode);
 
 /**
- * Visit the entries of a directory that this target holds, in order of name.
+ * Visit the entries of a directory that this target holds, in order of place
+ * (hash_place()).
  *
- * @param after      the name to begin behind; length 0: at the start.
+ * @param after      the place to begin behind; 0: at the start.
  * @param is_end_out true when no entry is left.
  */
-int names_readdir(struct names *names, uint64_t dir_ino, const char *after,
-                  size_t after_len, names_entry_fn *each, void *ctx,
-                  bool *is_end_out);
+int names_readdir(struct names *names, uint64_t dir_ino, uint64_t after,
+                  names_entry_fn *each, void *ctx, bool *is_end_out);
 
-/** Owner: the directory is about to go. @return 0, -ENOENT, -ENOTDIR,
- *  -ERR_BUSY (somebody else removes it). */
-int names_rmdir_begin(struct names *names, const struct name *name,
-                      struct inode *inode_out);
-/** Owner: it is gone. @return 0 or -ENOENT (no intent). */
-int names_rmdir_commit(struct names *names, const struct name *name);
-/** Owner: it stays; no error if there is no intent. */
-int names_rmdir_abort(struct names *names, const struct name *name);
+/* What a fan-out target knows of a directory. */
+enum names_frozen { NAMES_ALIVE = 0, NAMES_BEING_REMOVED = 1, NAMES_GONE = 2 };
 
-/** Owner, after a restart: the intents that were left. */
-typedef bool names_intent_fn(void *ctx, const struct name *name, uint64_t ino);
-int names_intents(struct names *names, names_intent_fn *each, void *ctx);
+struct names_dir_state {
+    uint64_t frozen;     /* enum names_frozen */
+    uint64_t changed_ns; /* when an entry last came or went here; 0: never */
+    uint64_t entries;    /* here */
+    uint64_t subdirs;    /* of them directories */
+};
+
+/** Read it; all 0 for a directory that has nothing here. */
+int names_dir_get(struct names *names, uint64_t dir_ino,
+                  struct names_dir_state *state_out);
+
+/** Its times were set: forget the last change. */
+int names_dir_reset(struct names *names, uint64_t dir_ino);
 
 /** Fan-out target: refuse entries in dir_ino from now on.
  *  @return 0 (also when it was frozen), -ENOTEMPTY. */
 int names_freeze(struct names *names, uint64_t dir_ino);
 /** Fan-out target: the directory lives on. */
 int names_thaw(struct names *names, uint64_t dir_ino);
+/** Fan-out target: the directory is gone. */
+int names_bury(struct names *names, uint64_t dir_ino);
+
+/*
+ * Changes that more than one target takes part in: see op_change.c. The target
+ * that owns the name coordinates and keeps an intent; names that take part are
+ * locked under the intent's id, here and at their owners.
+ */
+enum names_change {
+    NAMES_RMDIR = 1,
+    NAMES_RENAME = 2,
+    NAMES_LINK = 3,
+    NAMES_UNLINK = 4,
+};
+
+enum names_intent_flags {
+    NAMES_IS_COMMITTED = 1,
+    NAMES_IS_EXCHANGE = 2,
+    NAMES_IS_HELD = 4,    /* the victim, by `holder` */
+    NAMES_IS_LOCKING = 8, /* the lock on renames of directories */
+};
+
+struct names_intent {
+    uint64_t id; /* issued by names_intent_begin(); its home coordinates */
+    enum names_change kind;
+    unsigned flags;
+    struct name name; /* at the coordinator; what RENAME makes */
+    struct name from; /* RENAME: the old name */
+    uint64_t ino;     /* moved, linked; RMDIR, UNLINK: 0 */
+    enum inode_type type;
+    uint64_t victim; /* what loses this name; 0: none */
+    enum inode_type victim_type;
+    uint64_t now_ns;
+    uint64_t holder; /* client */
+};
+
+/** Issue an id, keep the intent and lock its name.
+ *  @return 0, -ERR_BUSY (the name is locked), -ENOSPC. */
+int names_intent_begin(struct names *names, struct names_intent *intent);
+/** Keep an intent anew: its flags changed. */
+int names_intent_put(struct names *names, const struct names_intent *intent);
+/** All is settled: forget it and unlock its name. */
+int names_intent_end(struct names *names, const struct names_intent *intent);
+
+/** The intents that are left. The texts live during the call. */
+typedef bool names_intent_fn(void *ctx, const struct names_intent *intent);
+int names_intents(struct names *names, names_intent_fn *each, void *ctx);
+
+/** The least id of an intent here, or the next that will be issued. */
+int names_intent_floor(struct names *names, uint64_t *id_out);
+
+/**
+ * Lock a name for a change; no error if it is locked for that already.
+ *
+ * @return 0; -ERR_BUSY: locked for a younger change, wait; -ERR_FROZEN: for an
+ *         older one, give up and begin again, or both would wait for ever.
+ */
+int names_lock(struct names *names, const struct name *name, uint64_t id);
+/** Whose it is; 0: nobody's. */
+int names_lock_get(struct names *names, const struct name *name,
+                   uint64_t *id_out);
+/** Unlock it if it is locked for this change. */
+int names_unlock(struct names *names, const struct name *name, uint64_t id);
+/** May it be changed? @return 0, -ERR_BUSY. */
+int names_lock_check(struct names *names, const struct name *name);
+/** All locks, for fsck. */
+typedef bool names_lock_fn(void *ctx, const struct name *name, uint64_t id);
+int names_locks(struct names *names, names_lock_fn *each, void *ctx);
+
+/** Lock the old name of a rename, which must stand for ino.
+ *  @return 0, -ENOENT, and as names_lock(). */
+int names_rename_lock(struct names *names, const struct name *from,
+                      uint64_t ino, uint64_t id);
+
+/**
+ * The old name of a rename goes, or stands for what was replaced if `ino` is
+ * not 0; and is unlocked. Nothing happens if it is not locked for this change.
+ */
+int names_rename_from(struct names *names, const struct name *from,
+                      uint64_t id, uint64_t ino, enum inode_type type,
+                      uint64_t now_ns);
+
+/** The new name of a rename comes. intent->victim says what is there.
+ *  @return 0, -ENOENT, -ERR_FROZEN (the directory is being removed). */
+int names_rename_to(struct names *names, const struct names_intent *intent);
+
+/** Make an entry for an inode that is there. @return as names_rename_to(). */
+int names_link(struct names *names, const struct name *name, uint64_t ino,
+               enum inode_type type, uint64_t now_ns);
+
+/** Remove the entry of a directory. */
+int names_rmdir(struct names *names, const struct name *name, uint64_t now_ns);
+
+/* What a change asks of the home of an inode. */
+enum names_settle {
+    NAMES_ADD = 1,    /* one name more */
+    NAMES_CANCEL = 2, /* undo, or refuse, the ADD of this change */
+    NAMES_DROP = 3,   /* one name less; a directory: gone */
+    NAMES_MOVE = 4,   /* has another parent, or just another name */
+};
+
+struct names_settle_step {
+    enum names_settle what;
+    uint64_t ino;
+    uint64_t id;     /* of the change: ADD, CANCEL and DROP take effect once */
+    uint64_t floor;  /* no change of that coordinator below is under way */
+    uint64_t parent; /* MOVE of a directory */
+    uint64_t now_ns;
+    bool is_held;
+};
+
+/** @return 0; ADD: -ESTALE (gone), -EPERM (a directory), -EMLINK. */
+int names_settle(struct names *names, const struct names_settle_step *step);
 
 /**
  * Answers of requests that must take effect once, kept in the same transaction

@@ -2,7 +2,7 @@
 /*
  * Opening the name store: its format, its owner and the inode counter.
  *
- * The happy path: a new store is given a format record and a counter of 1. An
+ * The happy path: a store of format 1 is converted (names_convert.c); a new store is given a format record and a counter of 1. An
  * old one is of our version and target; its counter is moved on by
  * COUNTER_JUMP, past every number that may have been issued and then lost with
  * the power. Either is synced before the first number is issued.
@@ -40,10 +40,17 @@ static int put_counter(struct names *names, uint64_t next)
     return names_put(names, &key, value, names_u64_encode(next, value));
 }
 
-static int make_new(struct names *names)
+static int put_format(struct names *names)
 {
     struct names_key key = names_key_kind(NAMES_FORMAT);
     unsigned char value[6];
+
+    return names_put(names, &key, value,
+                     names_format_encode(names->target, value));
+}
+
+static int make_new(struct names *names)
+{
     bool has_any = false;
     int rc;
 
@@ -56,12 +63,12 @@ static int make_new(struct names *names)
                   names->target);
         return -EINVAL;
     }
-    rc = names_put(names, &key, value,
-                   names_format_encode(names->target, value));
+    rc = put_format(names);
     return rc == 0 ? put_counter(names, 1) : rc;
 }
 
-static int check_format(struct names *names, const void *value, size_t len)
+static int check_format(struct names *names, const void *value, size_t len,
+                        bool *is_old_out)
 {
     struct names_key key = names_key_kind(NAMES_FORMAT);
     uint32_t version;
@@ -69,7 +76,8 @@ static int check_format(struct names *names, const void *value, size_t len)
 
     if (names_format_decode(value, len, &version, &target) != 0)
         return names_damaged(names, key.bytes, key.len);
-    if (version != NAMES_FORMAT_VERSION) {
+    *is_old_out = version == NAMES_FORMAT_OLD;
+    if (version != NAMES_FORMAT_VERSION && !*is_old_out) {
         log_error("names of target %u: the store has format version %u, this "
                   "program knows version %u",
                   names->target, version, NAMES_FORMAT_VERSION);
@@ -103,19 +111,44 @@ static int move_counter(struct names *names)
     return put_counter(names, next);
 }
 
-static int prepare(struct names *names)
+static int prepare(struct names *names, bool *is_old_out)
 {
     struct names_key key = names_key_kind(NAMES_FORMAT);
     unsigned char value[64];
     size_t len;
     int rc;
 
+    *is_old_out = false;
     rc = names_get(names, &key, value, sizeof(value), &len);
     if (rc == -ENOENT)
         return make_new(names);
     if (rc == 0)
-        rc = check_format(names, value, len);
+        rc = check_format(names, value, len, is_old_out);
     return rc == 0 ? move_counter(names) : rc;
+}
+
+/* One transaction, durable. */
+static int commit(struct names *names, int rc)
+{
+    if (rc == 0)
+        return kv_commit(names->kv, true);
+    kv_rollback(names->kv);
+    return rc;
+}
+
+static int open_store(struct names *names)
+{
+    bool is_old;
+    int rc = kv_begin(names->kv);
+
+    if (rc == 0)
+        rc = commit(names, prepare(names, &is_old));
+    if (rc != 0 || !is_old)
+        return rc;
+    rc = names_convert(names);
+    if (rc == 0)
+        rc = kv_begin(names->kv);
+    return rc == 0 ? commit(names, put_format(names)) : rc;
 }
 
 int names_create(struct kv *kv, uint16_t target, struct names **names_out)
@@ -127,29 +160,45 @@ int names_create(struct kv *kv, uint16_t target, struct names **names_out)
         return -ENOMEM;
     names->kv = kv;
     names->target = target;
-    rc = kv_begin(kv);
-    if (rc != 0)
-        goto err_names;
-    rc = prepare(names);
-    if (rc != 0)
-        goto err_begin;
-    rc = kv_commit(kv, true);
-    if (rc != 0)
-        goto err_names;
+    names_undone(names);
+    rc = open_store(names);
+    if (rc != 0) {
+        free(names);
+        return rc;
+    }
     *names_out = names;
     return 0;
-
-err_begin:
-    kv_rollback(kv);
-err_names:
-    free(names);
-    return rc;
 }
 
 void names_destroy(struct names **names_p)
 {
     free(*names_p);
     *names_p = NULL;
+}
+
+/* What is remembered must not claim less than the store holds. */
+void names_undone(struct names *names)
+{
+    names->may_lock = true;
+    names->nchecks = 0;
+}
+
+int names_root(struct names *names, const struct inode *attributes)
+{
+    struct inode root = *attributes;
+    int rc = kv_begin(names->kv);
+
+    if (rc != 0)
+        return rc;
+    names->has_root = true;
+    rc = names_inode_get(names, INO_ROOT, &root);
+    if (rc == -ESTALE) {
+        root.ino = root.parent = INO_ROOT;
+        root.type = INODE_DIR;
+        root.nlink = 2;
+        rc = names_inode_write(names, &root);
+    }
+    return commit(names, rc);
 }
 
 int names_issue(struct names *names, uint64_t *ino_out)

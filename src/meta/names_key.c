@@ -7,6 +7,8 @@
  */
 #include "meta/names_key.h"
 
+#include "base/hash.h"
+
 #include <assert.h>
 #include <ctype.h>
 #include <endian.h>
@@ -56,6 +58,31 @@ struct names_key names_key_name(enum names_kind kind, const struct name *name)
         memcpy(key.bytes + key.len, name->text, name->len);
     key.len += name->len;
     return key;
+}
+
+struct names_key names_key_entry(const struct name *name)
+{
+    uint64_t hash = hash_name(name->parent, name->text, name->len);
+    struct names_key key =
+        names_key_numbers(NAMES_ENTRY, name->parent, hash_place(hash));
+
+    assert(name->len <= NAME_LEN_MAX);
+    memcpy(key.bytes + key.len, name->text, name->len);
+    key.len += name->len;
+    return key;
+}
+
+int names_key_entry_parse(const void *key, size_t len, struct name *name_out,
+                          uint64_t *place_out)
+{
+    if (len < 1 + 8 + 8 + 1 || len > 1 + 8 + 8 + NAME_LEN_MAX)
+        return -EIO;
+    name_out->parent = names_key_number_at(key, 1);
+    name_out->text = (const char *)key + 17;
+    name_out->len = len - 17;
+    if (place_out != NULL)
+        *place_out = names_key_number_at(key, 9);
+    return 0;
 }
 
 uint64_t names_key_number_at(const void *key, size_t at)

@@ -11,16 +11,23 @@
 
 #include "meta/names.h"
 
-#define NAMES_KEY_MAX (1 + 8 + NAME_LEN_MAX + 1) /* 1: to start behind one */
+#define NAMES_KEY_MAX (1 + 8 + 8 + NAME_LEN_MAX + 1) /* 1: to start behind one */
 #define NAMES_KEY_TEXT_MAX (4 * NAMES_KEY_MAX)
 
 enum names_kind {
     NAMES_FORMAT = 'v',
     NAMES_COUNTER = 'n',
     NAMES_ENTRY = 'e',
-    NAMES_INTENT = 'i',
+    NAMES_INODE = 'a',
+    NAMES_SYMLINK = 's',
+    NAMES_XATTR = 'x',
+    NAMES_INTENT = 'i', /* of format 1 */
     NAMES_FROZEN = 'f',
     NAMES_ORPHAN = 'o',
+    NAMES_HELD = 'h',
+    NAMES_CHANGE = 'm',
+    NAMES_LOCK = 'p',
+    NAMES_SETTLED = 'k',
     NAMES_REPLY = 'r',
     NAMES_SHARED = 'c',
 };
@@ -41,11 +48,24 @@ struct names_key names_key_numbers(enum names_kind kind, uint64_t first,
 /** The kind and a name that names_check() let pass, or its first bytes. */
 struct names_key names_key_name(enum names_kind kind, const struct name *name);
 
+/** The key of an entry: directory, place (hash_place()), name. */
+struct names_key names_key_entry(const struct name *name);
+
+/**
+ * Take the key of an entry apart.
+ *
+ * @param name_out   its text points into the key.
+ * @param place_out  may be NULL.
+ * @return 0 or -EIO: it is not one.
+ */
+int names_key_entry_parse(const void *key, size_t len, struct name *name_out,
+                          uint64_t *place_out);
+
 /** The number at byte `at` of a key that is long enough. */
 uint64_t names_key_number_at(const void *key, size_t at);
 
 /**
- * Take the key of an entry or an intent apart.
+ * Take the key of an intent apart; those of format 1's entries are alike.
  *
  * @param name_out  its text points into the key.
  * @return 0 or -EIO: it is not one.

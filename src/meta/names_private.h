@@ -19,9 +19,10 @@ struct names {
     uint64_t next; /* counter of the inode number to be issued next */
     unsigned ncounters; /* of open files: at most so many */
     bool is_counted;    /* they were counted since the start */
+    bool has_root;      /* keeps the root directory's inode */
+    bool may_lock;      /* there may be locked names */
+    unsigned nchecks;   /* of locks, since that was last looked at */
 };
-
-enum names_frozen { NAMES_ALIVE = 0, NAMES_BEING_REMOVED = 1, NAMES_GONE = 2 };
 
 /** Read a value that fits in room. @return 0, -ENOENT, -EIO. */
 int names_get(struct names *names, const struct names_key *key, void *value,
@@ -33,11 +34,25 @@ int names_del(struct names *names, const struct names_key *key);
 /** Log that the value of a key is damaged. @return -EIO. */
 int names_damaged(const struct names *names, const void *key, size_t len);
 
-/** Issue an inode number. @return 0, -ENOSPC, -ENOMEM. */
-int names_issue(struct names *names, uint64_t *ino_out);
+int names_dir_put(struct names *names, uint64_t dir_ino,
+                  const struct names_dir_state *state);
 
-/** What this target knows of a directory's removal. @return 0 or -EIO. */
-int names_frozen_get(struct names *names, uint64_t dir_ino,
-                     enum names_frozen *state_out);
+/** Write an inode, there or not. */
+int names_inode_write(struct names *names, const struct inode *inode);
+
+/**
+ * Make or remove an entry; nothing is judged.
+ *
+ * @param more  1 or -1: how the directory's counts change.
+ */
+int names_entry_put(struct names *names, const struct name *name, uint64_t ino,
+                    enum inode_type type);
+int names_entry_del(struct names *names, const struct name *name);
+int names_dir_touch(struct names *names, uint64_t dir_ino,
+                    enum inode_type type, int more, uint64_t now_ns);
+
+/** Make a store of format 1 one of ours, in transactions of its own; the format
+ *  record is the caller's. @return 0, -EIO, -ENOMEM. */
+int names_convert(struct names *names);
 
 #endif

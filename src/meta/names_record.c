@@ -9,56 +9,12 @@
  */
 #include "meta/names_record.h"
 
-#include <endian.h>
-#include <errno.h>
-#include <string.h>
+#include "meta/names_bytes.h"
 
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2
+#define RECORD_VERSION_OLD 1
+#define ENTRY_VERSION 2
 #define MODE_MAX 07777u
-
-struct writer {
-    unsigned char *at;
-};
-
-struct reader {
-    const unsigned char *at;
-    const unsigned char *end;
-    bool has_failed;
-};
-
-static void put(struct writer *writer, uint64_t number, size_t size)
-{
-    uint64_t little = htole64(number);
-
-    memcpy(writer->at, &little, size);
-    writer->at += size;
-}
-
-static uint64_t take(struct reader *reader, size_t size)
-{
-    uint64_t little = 0;
-
-    if ((size_t)(reader->end - reader->at) < size) {
-        reader->has_failed = true;
-        return 0;
-    }
-    memcpy(&little, reader->at, size);
-    reader->at += size;
-    return le64toh(little);
-}
-
-static struct reader reader_of(const void *value, size_t len)
-{
-    const unsigned char *at = value;
-
-    return (struct reader){.at = at, .end = at + len};
-}
-
-/* Was all of the value good and used up? */
-static int finish(const struct reader *reader)
-{
-    return reader->has_failed || reader->at != reader->end ? -EIO : 0;
-}
 
 /*
  * Layout.
@@ -120,12 +76,12 @@ int names_layout_decode(const void *value, size_t len,
 
 int names_record_check(const struct inode *inode)
 {
-    if (inode->type != INODE_FILE && inode->type != INODE_DIR)
+    if (inode->type < INODE_FILE || inode->type > INODE_TYPE_MAX)
         return -EINVAL;
     if (inode->mode > MODE_MAX)
         return -EINVAL;
-    if (inode->type == INODE_DIR && inode->layout.width == 0)
-        return 0;
+    if (inode->type != INODE_FILE)
+        return inode->layout.width == 0 ? 0 : -EINVAL;
     return layout_check(&inode->layout);
 }
 
@@ -140,10 +96,14 @@ size_t names_record_encode(const struct inode *inode,
     put(&writer, inode->mode, 4);
     put(&writer, inode->uid, 4);
     put(&writer, inode->gid, 4);
+    put(&writer, inode->nlink, 4);
     put(&writer, inode->ino, 8);
+    put(&writer, inode->parent, 8);
+    put(&writer, inode->special, 8);
     put(&writer, inode->atime_ns, 8);
     put(&writer, inode->mtime_ns, 8);
     put(&writer, inode->ctime_ns, 8);
+    put(&writer, inode->object_ns, 8);
     put_layout(&writer, &inode->layout);
     return (size_t)(writer.at - value);
 }
@@ -154,21 +114,87 @@ int names_record_decode(const void *value, size_t len, struct inode *inode_out)
     uint64_t version = take(&reader, 1);
     uint64_t type = take(&reader, 1);
     uint64_t reserved = take(&reader, 2);
+    bool is_old = version == RECORD_VERSION_OLD;
 
-    if (version != RECORD_VERSION || reserved != 0 ||
-        (type != INODE_FILE && type != INODE_DIR))
+    if ((version != RECORD_VERSION && !is_old) || reserved != 0 ||
+        type < INODE_FILE || type > INODE_TYPE_MAX)
         return -EIO;
-    inode_out->type = (enum inode_type)type;
+    *inode_out = (struct inode){.type = (enum inode_type)type};
     inode_out->mode = (uint32_t)take(&reader, 4);
     inode_out->uid = (uint32_t)take(&reader, 4);
     inode_out->gid = (uint32_t)take(&reader, 4);
+    inode_out->nlink = is_old ? (type == INODE_DIR) + 1u
+                              : (uint32_t)take(&reader, 4);
     inode_out->ino = take(&reader, 8);
+    inode_out->parent = is_old ? 0 : take(&reader, 8);
+    inode_out->special = is_old ? 0 : take(&reader, 8);
     inode_out->atime_ns = take(&reader, 8);
     inode_out->mtime_ns = take(&reader, 8);
     inode_out->ctime_ns = take(&reader, 8);
+    inode_out->object_ns = is_old ? 0 : take(&reader, 8);
     take_layout(&reader, &inode_out->layout);
     if (finish(&reader) != 0 || inode_out->ino == 0 ||
         names_record_check(inode_out) != 0)
+        return -EIO;
+    return 0;
+}
+
+/*
+ * Entry.
+ */
+
+size_t names_entry_encode(uint64_t ino, enum inode_type type,
+                          unsigned char value[NAMES_ENTRY_LEN])
+{
+    struct writer writer = {.at = value};
+
+    put(&writer, ENTRY_VERSION, 1);
+    put(&writer, type, 1);
+    put(&writer, 0, 2);
+    put(&writer, ino, 8);
+    return (size_t)(writer.at - value);
+}
+
+int names_entry_decode(const void *value, size_t len, uint64_t *ino_out,
+                       enum inode_type *type_out)
+{
+    struct reader reader = reader_of(value, len);
+    uint64_t version = take(&reader, 1);
+    uint64_t type = take(&reader, 1);
+    uint64_t reserved = take(&reader, 2);
+
+    *ino_out = take(&reader, 8);
+    if (finish(&reader) != 0 || version != ENTRY_VERSION || reserved != 0 ||
+        type < INODE_FILE || type > INODE_TYPE_MAX || *ino_out == 0)
+        return -EIO;
+    *type_out = (enum inode_type)type;
+    return 0;
+}
+
+size_t names_dir_encode(const struct names_dir_state *state,
+                        unsigned char value[NAMES_DIR_LEN])
+{
+    struct writer writer = {.at = value};
+
+    put(&writer, state->frozen, 1);
+    put(&writer, state->changed_ns, 8);
+    put(&writer, state->entries, 8);
+    put(&writer, state->subdirs, 8);
+    return (size_t)(writer.at - value);
+}
+
+int names_dir_decode(const void *value, size_t len,
+                     struct names_dir_state *state_out)
+{
+    struct reader reader = reader_of(value, len);
+
+    *state_out = (struct names_dir_state){.frozen = take(&reader, 1)};
+    if (len > 1) { /* format 1 had no more */
+        state_out->changed_ns = take(&reader, 8);
+        state_out->entries = take(&reader, 8);
+        state_out->subdirs = take(&reader, 8);
+    }
+    if (finish(&reader) != 0 || state_out->frozen > NAMES_GONE)
         return -EIO;
     return 0;
 }
@@ -193,7 +219,8 @@ int names_format_decode(const void *value, size_t len, uint32_t *version_out,
 
     *version_out = (uint32_t)take(&reader, 4);
     *target_out = 0;
-    if (!reader.has_failed && *version_out != NAMES_FORMAT_VERSION)
+    if (!reader.has_failed && *version_out != NAMES_FORMAT_VERSION &&
+        *version_out != NAMES_FORMAT_OLD)
         return 0;
     *target_out = (uint16_t)take(&reader, 2);
     return finish(&reader);

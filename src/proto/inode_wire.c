@@ -12,9 +12,13 @@ bool inode_put(struct wire_out *out, const struct inode *inode)
           wire_put_u8(out, layout->is_striped) &&
           wire_put_u16(out, layout->width) && wire_put_u32(out, inode->mode) &&
           wire_put_u32(out, inode->uid) && wire_put_u32(out, inode->gid) &&
+          wire_put_u32(out, inode->nlink) &&
+          wire_put_u64(out, inode->parent) &&
+          wire_put_u64(out, inode->special) &&
           wire_put_u64(out, inode->atime_ns) &&
           wire_put_u64(out, inode->mtime_ns) &&
           wire_put_u64(out, inode->ctime_ns) &&
+          wire_put_u64(out, inode->object_ns) &&
           wire_put_u32(out, layout->stripe_size) &&
           wire_put_u16(out, layout->replicas)))
         return false;
@@ -33,19 +37,24 @@ bool inode_get(struct wire_in *in, struct inode *inode)
     if (!(wire_get_u64(in, &inode->ino) && wire_get_u8(in, &type) &&
           wire_get_u8(in, &is_striped) && wire_get_u16(in, &layout->width) &&
           wire_get_u32(in, &inode->mode) && wire_get_u32(in, &inode->uid) &&
-          wire_get_u32(in, &inode->gid) && wire_get_u64(in, &inode->atime_ns) &&
+          wire_get_u32(in, &inode->gid) && wire_get_u32(in, &inode->nlink) &&
+          wire_get_u64(in, &inode->parent) &&
+          wire_get_u64(in, &inode->special) &&
+          wire_get_u64(in, &inode->atime_ns) &&
           wire_get_u64(in, &inode->mtime_ns) &&
           wire_get_u64(in, &inode->ctime_ns) &&
+          wire_get_u64(in, &inode->object_ns) &&
           wire_get_u32(in, &layout->stripe_size) &&
           wire_get_u16(in, &layout->replicas)))
         return false;
-    if ((type != INODE_FILE && type != INODE_DIR) || is_striped > 1 ||
+    if (type < INODE_FILE || type > INODE_TYPE_MAX || is_striped > 1 ||
         layout->width > LAYOUT_WIDTH_MAX)
         return false;
-    inode->type = (enum inode_type)type;
+    inode->type = type;
     layout->is_striped = is_striped != 0;
     for (i = 0; i < layout->width; i++)
         if (!wire_get_u16(in, &layout->targets[i]))
             return false;
-    return type == INODE_DIR ? layout->width == 0 : layout_check(layout) == 0;
+    return layout->width == 0 || (type == INODE_FILE &&
+                                  layout_check(layout) == 0);
 }

@@ -38,7 +38,20 @@
     X(41, counter_drop, 0)                                                     \
     X(42, lock, 0)                                                             \
     X(43, unlock, PROTO_ONCE)                                                  \
-    X(44, renew, 0)
+    X(44, renew, 0)                                                            \
+    X(50, getattr, 0)                                                          \
+    X(51, setattr, PROTO_ONCE)                                                 \
+    X(52, make, PROTO_ONCE)                                                    \
+    X(53, rename, PROTO_ONCE)                                                  \
+    X(54, link, PROTO_ONCE)                                                    \
+    X(55, dir_state, 0)                                                        \
+    X(56, xattr_get, 0)                                                        \
+    X(57, xattr_set, PROTO_ONCE)                                               \
+    X(58, hold, 0)                                                             \
+    X(59, entry_lock, PROTO_ONCE)                                              \
+    X(60, entry_settle, PROTO_ONCE)                                            \
+    X(61, inode_settle, PROTO_ONCE)                                            \
+    X(62, check, 0)
 
 /* Requests. */
 #define PROTO_REQ_hello(U8, U16, U32, U64, INODE, BYTES)                       \
@@ -49,8 +62,14 @@
     U16(target)
 #define PROTO_REQ_ping(U8, U16, U32, U64, INODE, BYTES) U8(unused)
 #define PROTO_REQ_stats(U8, U16, U32, U64, INODE, BYTES) U8(unused)
+/* `may`: bits of CRED_*, what the inode must allow to cred; checked where the
+ * inode is kept. `want`: bytes of a small file that shall come along. */
 #define PROTO_REQ_lookup(U8, U16, U32, U64, INODE, BYTES)                      \
-    U64(parent) BYTES(text, 255)
+    U64(parent)                                                                \
+    BYTES(text, 255)                                                           \
+    U32(want)                                                                  \
+    U8(may)                                                                    \
+    BYTES(cred, PROTO_CRED_MAX) /* proto_cred_*(); may be empty if !may */
 #define PROTO_REQ_create(U8, U16, U32, U64, INODE, BYTES)                      \
     U64(parent)                                                                \
     BYTES(text, 255)                                                           \
@@ -59,17 +78,21 @@
     U32(gid)                                                                   \
     U8(is_exclusive)                                                           \
     U32(stripe_size) /* 0: the cluster's */                                    \
-    U16(width)       /* 0: the cluster's */
+    U16(width)       /* 0: the cluster's */                                    \
+    U8(may)          /* of a file that is there already */                     \
+    BYTES(cred, PROTO_CRED_MAX)
 #define PROTO_REQ_mkdir(U8, U16, U32, U64, INODE, BYTES)                       \
     U64(parent) BYTES(text, 255) U32(mode) U32(uid) U32(gid)
 #define PROTO_REQ_unlink(U8, U16, U32, U64, INODE, BYTES)                      \
-    U64(parent) BYTES(text, 255)
+    U64(parent)                                                                \
+    BYTES(text, 255)                                                           \
+    U8(is_held) /* we may have it open: keep the file for us, see hold */
 #define PROTO_REQ_rmdir(U8, U16, U32, U64, INODE, BYTES)                       \
     U64(parent) BYTES(text, 255)
 #define PROTO_REQ_readdir(U8, U16, U32, U64, INODE, BYTES)                     \
-    U64(dir) BYTES(after, 255)
+    U64(dir) U64(after) /* place, as an entry's; 0: from the start */
 #define PROTO_REQ_set_striped(U8, U16, U32, U64, INODE, BYTES)                 \
-    U64(parent) BYTES(text, 255) U64(ino)
+    U64(ino)
 #define PROTO_REQ_freeze(U8, U16, U32, U64, INODE, BYTES) U64(dir)
 #define PROTO_REQ_thaw(U8, U16, U32, U64, INODE, BYTES) U64(dir)
 /* The runs speak of file offsets; the server takes what lies on `column`. */
@@ -117,6 +140,82 @@
     U64(ino) U64(id) U64(offset) U64(length) U8(is_shared)
 #define PROTO_REQ_unlock(U8, U16, U32, U64, INODE, BYTES) U64(ino) U64(id)
 #define PROTO_REQ_renew(U8, U16, U32, U64, INODE, BYTES) U64(ino) U64(id)
+/* Inodes, at their home. */
+#define PROTO_REQ_getattr(U8, U16, U32, U64, INODE, BYTES)                     \
+    U64(ino) U32(want) U8(may) BYTES(cred, PROTO_CRED_MAX)
+#define PROTO_REQ_setattr(U8, U16, U32, U64, INODE, BYTES)                     \
+    U64(ino)                                                                   \
+    U32(valid) /* CHANGE_* */                                                  \
+    U32(mode)                                                                  \
+    U32(uid)                                                                   \
+    U32(gid)                                                                   \
+    U64(atime_ns)                                                              \
+    U64(mtime_ns)                                                              \
+    U64(object_ns) /* of the other columns' objects, the last change */        \
+    BYTES(cred, PROTO_CRED_MAX)
+/* A symbolic link, FIFO, socket or device, or an empty file. */
+#define PROTO_REQ_make(U8, U16, U32, U64, INODE, BYTES)                        \
+    U64(parent)                                                                \
+    BYTES(text, 255)                                                           \
+    U8(type)                                                                   \
+    U32(mode)                                                                  \
+    U32(uid)                                                                   \
+    U32(gid)                                                                   \
+    U64(special)                                                               \
+    BYTES(link, 4095)
+/* At the owner of the new name, of which ino and type are the inode's. */
+#define PROTO_REQ_rename(U8, U16, U32, U64, INODE, BYTES)                      \
+    U64(parent)                                                                \
+    BYTES(text, 255)                                                           \
+    U64(from_parent)                                                           \
+    BYTES(from_text, 255)                                                      \
+    U64(ino)                                                                   \
+    U8(type)                                                                   \
+    U8(flags)   /* CAPSTAN_RENAME_* */                                         \
+    U8(is_held) /* what is replaced, as unlink */
+#define PROTO_REQ_link(U8, U16, U32, U64, INODE, BYTES)                        \
+    U64(parent) BYTES(text, 255) U64(ino) U8(type)
+/* What a fan-out target knows of a directory. */
+#define PROTO_REQ_dir_state(U8, U16, U32, U64, INODE, BYTES)                   \
+    U64(dir) U8(is_reset) /* forget the time: it was set */
+/* An empty name: list the names, each with a NUL. */
+#define PROTO_REQ_xattr_get(U8, U16, U32, U64, INODE, BYTES)                   \
+    U64(ino) BYTES(name, 255) BYTES(cred, PROTO_CRED_MAX)
+#define PROTO_REQ_xattr_set(U8, U16, U32, U64, INODE, BYTES)                   \
+    U64(ino)                                                                   \
+    BYTES(name, 255)                                                           \
+    BYTES(value, PROTO_XATTR_MAX)                                              \
+    U8(flags) /* CAPSTAN_XATTR_* */                                            \
+    U8(is_removal)                                                             \
+    BYTES(cred, PROTO_CRED_MAX)
+/* Files whose names are gone and which we have open, u64 each. */
+#define PROTO_REQ_hold(U8, U16, U32, U64, INODE, BYTES)                        \
+    BYTES(inos, PROTO_HOLDS_MAX * 8) U8(is_drop)
+/* Between targets, for changes of several: op_change.c. */
+#define PROTO_REQ_entry_lock(U8, U16, U32, U64, INODE, BYTES)                  \
+    U64(parent)                                                                \
+    BYTES(text, 255)                                                           \
+    U64(ino) /* that it must stand for; 0: only lock */                        \
+    U64(id)
+#define PROTO_REQ_entry_settle(U8, U16, U32, U64, INODE, BYTES)                \
+    U64(parent)                                                                \
+    BYTES(text, 255)                                                           \
+    U64(id)                                                                    \
+    U8(is_committed)                                                           \
+    U64(ino) /* that it stands for from now on; 0: it goes */                  \
+    U8(type)                                                                   \
+    U64(now_ns)
+#define PROTO_REQ_inode_settle(U8, U16, U32, U64, INODE, BYTES)                \
+    U64(ino)                                                                   \
+    U8(what) /* enum names_settle */                                           \
+    U64(id)                                                                    \
+    U64(floor)                                                                 \
+    U64(parent)                                                                \
+    U64(now_ns)                                                                \
+    U64(holder) /* 0: nobody has it open */
+/* What a target keeps, for fsck: records of a kind behind a key. */
+#define PROTO_REQ_check(U8, U16, U32, U64, INODE, BYTES)                       \
+    U8(kind) U8(repair) BYTES(after, 512)
 
 /* Replies; the status is in the header, a text may follow on failure. */
 #define PROTO_REP_hello(U8, U16, U32, U64, INODE, BYTES)                       \
@@ -125,11 +224,13 @@
 #define PROTO_REP_stats(U8, U16, U32, U64, INODE, BYTES)                       \
     BYTES(counters, PROTO_COUNTERS_MAX * 8)
 #define PROTO_REP_lookup(U8, U16, U32, U64, INODE, BYTES)                      \
-    INODE(inode)                                                               \
-    U64(object_size) /* of the owner's column */                               \
-    U64(object_mtime_ns)
+    INODE(inode)     /* is_away: only ino and type count */                    \
+    U8(is_away)      /* kept elsewhere: ask its home by getattr */             \
+    U64(object_size) /* of the home's column */                                \
+    U64(object_mtime_ns)                                                       \
+    BYTES(data, PROTO_INLINE_MAX) /* a link's text; a small file's bytes */
 #define PROTO_REP_create(U8, U16, U32, U64, INODE, BYTES)                      \
-    INODE(inode) U8(is_new)
+    INODE(inode) U8(is_new) U8(is_away) /* as lookup */
 #define PROTO_REP_mkdir(U8, U16, U32, U64, INODE, BYTES) INODE(inode)
 #define PROTO_REP_unlink(U8, U16, U32, U64, INODE, BYTES) U64(ino)
 #define PROTO_REP_rmdir(U8, U16, U32, U64, INODE, BYTES) U64(ino)
@@ -158,5 +259,28 @@
     U64(lease_ns)
 #define PROTO_REP_unlock(U8, U16, U32, U64, INODE, BYTES) U8(unused)
 #define PROTO_REP_renew(U8, U16, U32, U64, INODE, BYTES) U64(lease_ns)
+#define PROTO_REP_getattr(U8, U16, U32, U64, INODE, BYTES)                     \
+    INODE(inode)                                                               \
+    U8(is_away) /* 0 */                                                        \
+    U64(object_size)                                                           \
+    U64(object_mtime_ns)                                                       \
+    BYTES(data, PROTO_INLINE_MAX)
+#define PROTO_REP_setattr(U8, U16, U32, U64, INODE, BYTES)                     \
+    INODE(inode) U64(object_size) U64(object_mtime_ns)
+#define PROTO_REP_make(U8, U16, U32, U64, INODE, BYTES) INODE(inode)
+#define PROTO_REP_rename(U8, U16, U32, U64, INODE, BYTES)                      \
+    U64(victim) /* what was replaced; 0: nothing */
+#define PROTO_REP_link(U8, U16, U32, U64, INODE, BYTES) U8(unused)
+#define PROTO_REP_dir_state(U8, U16, U32, U64, INODE, BYTES)                   \
+    U64(changed_ns) U64(entries) U64(subdirs)
+#define PROTO_REP_xattr_get(U8, U16, U32, U64, INODE, BYTES)                   \
+    BYTES(value, PROTO_XATTRS_MAX)
+#define PROTO_REP_xattr_set(U8, U16, U32, U64, INODE, BYTES) U8(unused)
+#define PROTO_REP_hold(U8, U16, U32, U64, INODE, BYTES) U64(lease_ns)
+#define PROTO_REP_entry_lock(U8, U16, U32, U64, INODE, BYTES) U8(unused)
+#define PROTO_REP_entry_settle(U8, U16, U32, U64, INODE, BYTES) U8(unused)
+#define PROTO_REP_inode_settle(U8, U16, U32, U64, INODE, BYTES) U8(unused)
+#define PROTO_REP_check(U8, U16, U32, U64, INODE, BYTES)                       \
+    U8(is_end) U32(count) BYTES(records, PROTO_ENTRIES_MAX)
 
 #endif

@@ -11,6 +11,7 @@
 #ifndef CAPSTAN_PROTO_H
 #define CAPSTAN_PROTO_H
 
+#include "base/cred.h"
 #include "base/inode.h"
 #include "base/run.h"
 #include "proto/msgs.h"
@@ -30,6 +31,10 @@
 #define PROTO_FRAGMENT 4096u   /* no fragment crosses a multiple of this */
 #define PROTO_ENTRIES_MAX 57344u
 #define PROTO_COUNTERS_MAX 64u
+#define PROTO_CRED_MAX (9u + 4u * CRED_GROUPS_MAX)
+#define PROTO_XATTR_MAX 32768u
+#define PROTO_XATTRS_MAX 49152u
+#define PROTO_HOLDS_MAX 512u
 #define PROTO_TEXT_MAX 256u /* of an error text behind a failed reply */
 
 enum { PROTO_ONCE = 1 };
@@ -169,9 +174,17 @@ static inline uint64_t proto_sums_fold(uint32_t number, uint32_t crc)
 /* One entry of a directory page. */
 struct proto_entry {
     struct proto_bytes text;
+    bool is_away;   /* as LOOKUP's reply */
     struct inode inode;
-    uint64_t object_size; /* of the owner's column */
+    uint64_t object_size; /* of the home's column */
+    uint64_t object_mtime_ns;
 };
+
+/** Who asks, as a byte field of a request. @return its length. */
+uint32_t proto_cred_encode(const struct cred *cred,
+                           uint8_t at[PROTO_CRED_MAX]);
+/** @return 0, -ERR_PROTOCOL. */
+int proto_cred_decode(const struct proto_bytes *bytes, struct cred *cred_out);
 
 /** @return 0, or -EMSGSIZE: *at_p is unchanged. */
 int proto_entry_encode(const struct proto_entry *entry, uint8_t **at_p,

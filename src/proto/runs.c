@@ -128,8 +128,10 @@ int proto_entry_encode(const struct proto_entry *entry, uint8_t **at_p,
     if (entry->text.len > NAME_LEN_MAX ||
         !(wire_put_u8(&out, (uint8_t)entry->text.len) &&
           wire_put_bytes(&out, entry->text.data, entry->text.len) &&
+          wire_put_u8(&out, entry->is_away) &&
           inode_put(&out, &entry->inode) &&
-          wire_put_u64(&out, entry->object_size)))
+          wire_put_u64(&out, entry->object_size) &&
+          wire_put_u64(&out, entry->object_mtime_ns)))
         return -EMSGSIZE;
     *at_p = out.at;
     return 0;
@@ -139,7 +141,7 @@ int proto_entry_decode(const uint8_t **at_p, const uint8_t *end,
                        struct proto_entry *entry_out)
 {
     struct wire_in in = {*at_p, end};
-    uint8_t len;
+    uint8_t len, is_away;
 
     if (in.at == in.end)
         return -ENOENT;
@@ -148,9 +150,12 @@ int proto_entry_decode(const uint8_t **at_p, const uint8_t *end,
     entry_out->text.data = in.at;
     entry_out->text.len = len;
     in.at += len;
-    if (!inode_get(&in, &entry_out->inode) ||
-        !wire_get_u64(&in, &entry_out->object_size))
+    if (!wire_get_u8(&in, &is_away) || is_away > 1 ||
+        !inode_get(&in, &entry_out->inode) ||
+        !wire_get_u64(&in, &entry_out->object_size) ||
+        !wire_get_u64(&in, &entry_out->object_mtime_ns))
         return -ERR_PROTOCOL;
+    entry_out->is_away = is_away != 0;
     *at_p = in.at;
     return 0;
 }

@@ -34,6 +34,11 @@
     X(16, NOMEM, ENOMEM)                                                       \
     X(17, DQUOT, EDQUOT)                                                       \
     X(18, TIMEDOUT, ETIMEDOUT)                                                 \
+    X(19, MLINK, EMLINK)                                                       \
+    X(20, NODATA, ENODATA)                                                     \
+    X(21, RANGE, ERANGE)                                                       \
+    X(22, TOOBIG, E2BIG)                                                       \
+    X(23, LOOP, ELOOP)                                                         \
     X(100, BUSY, ERR_BUSY)                                                     \
     X(101, VERSION, ERR_VERSION)                                               \
     X(102, SESSION, ERR_SESSION)                                               \

@@ -70,9 +70,19 @@ int names_batch_open(struct names_batch *batch,
         return rc;
     rc = names_create(batch->kv, config->target, &batch->names);
     if (rc != 0)
-        kv_close(batch->kv);
+        goto err_names;
+    if (config->root != NULL)
+        rc = names_root(batch->names, config->root);
+    if (rc != 0)
+        goto err_root;
     batch->commits = 0;
     batch->unsynced = 1; /* what a former process may have left */
+    return 0;
+
+err_root:
+    names_destroy(&batch->names);
+err_names:
+    kv_close(batch->kv);
     return rc;
 }
 
@@ -145,6 +155,7 @@ void names_batch_run(struct names_batch *batch, struct names_queue *queue)
     rc = run_all(batch, queue);
     if (rc != 0) {
         kv_rollback(batch->kv);
+        names_undone(batch->names);
         fail_all(queue, rc);
         return;
     }
@@ -155,6 +166,7 @@ void names_batch_run(struct names_batch *batch, struct names_queue *queue)
         batch->unsynced++;
     } else {
         log_error("names: cannot commit: %s", err_text(rc));
+        names_undone(batch->names);
         fail_all(queue, rc);
         return;
     }

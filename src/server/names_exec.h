@@ -48,6 +48,8 @@ struct names_exec_config {
     const struct kv_driver *kv;
     struct kv_config kv_config;
     uint16_t target;
+    const struct inode *root; /* the target keeps the root directory, which is
+                                 made like this; else NULL */
 };
 
 struct names_exec_driver {

@@ -19,7 +19,7 @@ struct names_task {
     struct rpc_request *request;
     union proto_rep rep;
     struct obj_io stat;
-    bool is_orphaning; /* unlink, and not a repeat */
+    uint8_t data[PROTO_INLINE_MAX]; /* that the reply's byte fields point to */
     struct names_task *next;
 };
 

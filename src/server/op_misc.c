@@ -23,8 +23,8 @@ static op_fn *const handlers[] = {
     [PROTO_OP_rmdir] = op_rmdir,
     [PROTO_OP_readdir] = op_readdir,
     [PROTO_OP_set_striped] = op_set_striped,
-    [PROTO_OP_freeze] = op_freeze,
-    [PROTO_OP_thaw] = op_thaw,
+    [PROTO_OP_freeze] = op_part,
+    [PROTO_OP_thaw] = op_part,
     [PROTO_OP_read] = op_read,
     [PROTO_OP_write] = op_write,
     [PROTO_OP_obj_stat] = op_obj_stat,
@@ -36,6 +36,16 @@ static op_fn *const handlers[] = {
     [PROTO_OP_lock] = op_lock,
     [PROTO_OP_unlock] = op_unlock,
     [PROTO_OP_renew] = op_renew,
+    [PROTO_OP_getattr] = op_getattr,
+    [PROTO_OP_setattr] = op_setattr,
+    [PROTO_OP_make] = op_make,
+    [PROTO_OP_rename] = op_rename,
+    [PROTO_OP_link] = op_link,
+    [PROTO_OP_dir_state] = op_dir_state,
+    [PROTO_OP_hold] = op_hold,
+    [PROTO_OP_entry_lock] = op_part,
+    [PROTO_OP_entry_settle] = op_part,
+    [PROTO_OP_inode_settle] = op_part,
 };
 
 void op_dispatch(void *ctx, struct rpc_request *request)

@@ -69,6 +69,7 @@ static bool add_entry(void *ctx, const char *text, size_t len,
     struct listing *listing = ctx;
     struct proto_entry entry = {
         .text = {(const uint8_t *)text, (uint32_t)len},
+        .is_away = !is_home(listing->target, inode->ino),
         .inode = *inode,
     };
 
@@ -84,8 +85,7 @@ static void run_page(struct names_op *op, struct names *names)
     struct listing *listing = (struct listing *)op;
     const struct proto_req_readdir *req = &listing->request->body.readdir;
 
-    op->rc = names_readdir(names, req->dir, (const char *)req->after.data,
-                           req->after.len, add_entry, listing,
+    op->rc = names_readdir(names, req->dir, req->after, add_entry, listing,
                            &listing->is_end);
 }
 
@@ -104,8 +104,9 @@ static void finish(struct listing *listing, int rc)
     target->listings_free = listing;
 }
 
-/* Write the size into an entry of the page; its text stays where it is. */
-static void set_size(struct listing *listing, uint8_t *at, uint64_t size)
+/* Write size and time into an entry of the page; its text stays where it is. */
+static void set_size(struct listing *listing, uint8_t *at,
+                     const struct obj_io *io)
 {
     const uint8_t *next = at;
     uint8_t text[NAME_LEN_MAX];
@@ -116,7 +117,8 @@ static void set_size(struct listing *listing, uint8_t *at, uint64_t size)
     assert(rc == 0);
     memcpy(text, entry.text.data, entry.text.len);
     entry.text.data = text;
-    entry.object_size = size;
+    entry.object_size = io->size_out;
+    entry.object_mtime_ns = io->mtime_ns_out;
     rc = proto_entry_encode(&entry, &at, next);
     assert(rc == 0);
 }
@@ -129,7 +131,7 @@ static void size_done(struct obj_io *io)
     struct listing *listing = stat->listing;
 
     if (io->result >= 0)
-        set_size(listing, stat->at, io->size_out);
+        set_size(listing, stat->at, io);
     listing->stats_free[listing->nstats_free++] = stat;
     listing->waiting--;
     ask_sizes(listing);
@@ -161,7 +163,7 @@ static void ask_sizes(struct listing *listing)
         if (proto_entry_decode(&next, listing->fill, &entry) != 0)
             break;
         listing->at += next - at;
-        if (entry.inode.type == INODE_FILE &&
+        if (entry.inode.type == INODE_FILE && !entry.is_away &&
             entry.inode.layout.targets[0] == listing->target->config.target)
             ask_size(listing, at, entry.inode.ino);
     }

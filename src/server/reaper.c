@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "server/holds.h"
 #include "server/server.h"
 
 #include <stddef.h>
@@ -32,6 +33,7 @@ struct reap {
     struct reaper *reaper;
     struct layout layout;
     unsigned column; /* asked now */
+    bool is_held;    /* somebody may have it open */
     bool has_failed;
 };
 
@@ -73,6 +75,11 @@ void reaper_destroy(struct reaper **reaper_p)
 void reaper_kick(struct reaper *reaper)
 {
     srv_count(reaper->target, COUNTER_orphans, 1);
+    reaper_wake(reaper);
+}
+
+void reaper_wake(struct reaper *reaper)
+{
     reaper->is_kicked = true;
     if (!reaper->is_sweeping && reaper->next_ns == UINT64_MAX)
         reaper->next_ns = clock_now(reaper->target->clock) + PACE_NS;
@@ -82,7 +89,8 @@ void reaper_kick(struct reaper *reaper)
  * The list.
  */
 
-static bool note_orphan(void *ctx, uint64_t ino, const struct layout *layout)
+static bool note_orphan(void *ctx, uint64_t ino, const struct layout *layout,
+                        bool is_held)
 {
     struct reaper *reaper = ctx;
     struct reap *reap;
@@ -93,6 +101,7 @@ static bool note_orphan(void *ctx, uint64_t ino, const struct layout *layout)
     reap = &reaper->reaps[reaper->nfound++];
     reap->req.ino = ino;
     reap->layout = *layout;
+    reap->is_held = is_held;
     return true;
 }
 
@@ -106,6 +115,7 @@ static void run_list(struct names_op *op, struct names *names)
 }
 
 static void ask_column(struct reap *reap);
+static void reap_end(struct reap *reap);
 static void list(struct reaper *reaper);
 
 static void end_sweep(struct reaper *reaper)
@@ -131,6 +141,21 @@ static void end_list(struct reaper *reaper)
         end_sweep(reaper);
 }
 
+/* What somebody has open is left for another sweep. */
+static void begin(struct reap *reap)
+{
+    struct srv_target *target = reap->reaper->target;
+
+    reap->column = 0;
+    reap->has_failed =
+        reap->is_held &&
+        holds_has(target->holds, reap->req.ino, clock_now(target->clock));
+    if (reap->has_failed)
+        reap_end(reap);
+    else
+        ask_column(reap);
+}
+
 static void list_done(struct names_op *op)
 {
     struct reaper *reaper = (struct reaper *)op;
@@ -150,11 +175,8 @@ static void list_done(struct names_op *op)
     for (i = 0; i < n; i++)
         if (reaper->reaps[i].req.ino > reaper->cursor)
             reaper->cursor = reaper->reaps[i].req.ino;
-    for (i = 0; i < n; i++) {
-        reaper->reaps[i].column = 0;
-        reaper->reaps[i].has_failed = false;
-        ask_column(&reaper->reaps[i]);
-    }
+    for (i = 0; i < n; i++)
+        begin(&reaper->reaps[i]);
 }
 
 static void list(struct reaper *reaper)

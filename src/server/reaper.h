@@ -22,6 +22,9 @@ void reaper_destroy(struct reaper **reaper_p);
 /** A file was removed: look for orphans soon. */
 void reaper_kick(struct reaper *reaper);
 
+/** Somebody holds a removed file no more: look too. */
+void reaper_wake(struct reaper *reaper);
+
 /** @return things done. */
 int reaper_poll(struct reaper *reaper, uint64_t now);
 uint64_t reaper_next_timer(const struct reaper *reaper);

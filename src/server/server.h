@@ -34,8 +34,9 @@
 struct names_task;
 struct listing;
 struct object_task;
-struct rmdir_task;
-struct rmdirs;
+struct change_task;
+struct changes;
+struct holds;
 struct reaper;
 
 struct srv_target {
@@ -57,8 +58,10 @@ struct srv_target {
     struct object_task *objects_all, *objects_free;
     struct object_task *grows; /* see op_object.c */
     struct listing *listings_all, *listings_free;
-    struct rmdirs *rmdirs;
-    struct rmdir_task *rmdirs_free;
+    struct changes *changes;
+    struct change_task *changes_free;
+    unsigned nwaiting; /* changes that try again later */
+    struct holds *holds;
     struct reaper *reaper;
     struct locks *locks;
 
@@ -79,10 +82,12 @@ void op_dispatch(void *ctx, struct rpc_request *request);
 typedef void op_fn(struct srv_target *target, struct rpc_request *request);
 
 op_fn op_ping, op_stats;                                     /* op_misc.c */
-op_fn op_lookup, op_create, op_mkdir, op_unlink, op_set_striped; /* op_names.c */
-op_fn op_freeze, op_thaw;                                    /* op_names.c */
+op_fn op_lookup, op_getattr, op_setattr, op_create, op_mkdir, op_make,
+    op_set_striped, op_dir_state;                            /* op_names.c */
+op_fn op_unlink, op_rmdir, op_link, op_rename;               /* op_change.c */
+op_fn op_part;                                               /* change_part.c */
+op_fn op_hold;                                               /* op_hold.c */
 op_fn op_readdir;                                            /* op_readdir.c */
-op_fn op_rmdir;                                              /* op_rmdir.c */
 op_fn op_read;                                               /* op_read.c */
 op_fn op_write;                                              /* op_write.c */
 op_fn op_obj_stat, op_obj_truncate, op_obj_sync, op_obj_destroy;
@@ -96,15 +101,15 @@ int listings_init(struct srv_target *target);
 void listings_fini(struct srv_target *target);
 int object_tasks_init(struct srv_target *target);
 void object_tasks_fini(struct srv_target *target);
-int rmdirs_init(struct srv_target *target);
-void rmdirs_fini(struct srv_target *target);
+int changes_init(struct srv_target *target);
+void changes_fini(struct srv_target *target);
 int lock_table_init(struct srv_target *target);
 
-/** Undo the removals that a restart interrupted (presumed abort). */
-void rmdirs_recover(struct srv_target *target);
-/** Timers of removals that wait to try again. @return things done. */
-int rmdirs_poll(struct srv_target *target, uint64_t now);
-uint64_t rmdirs_next_timer(const struct srv_target *target);
+/** Settle or undo the changes that a restart interrupted. */
+void changes_recover(struct srv_target *target);
+/** Timers of changes that wait to try again. @return things done. */
+int changes_poll(struct srv_target *target, uint64_t now);
+uint64_t changes_next_timer(const struct srv_target *target);
 
 /** Start objects that waited for the writes before them. @return how many. */
 int object_tasks_poll(struct srv_target *target);
@@ -115,6 +120,8 @@ bool object_is_growing(const struct srv_target *target, uint64_t ino);
 bool owns_name(const struct srv_target *target, uint64_t parent,
                const struct proto_bytes *text);
 bool owns_directory(const struct srv_target *target, uint64_t dir);
+/** Is the inode kept here? */
+bool is_home(const struct srv_target *target, uint64_t ino);
 
 /** Make names durable: is_syncing until that has ended. */
 void target_sync(struct srv_target *target);

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/holds.h"
 #include "server/identity.h"
 #include "server/reaper.h"
 #include "server/server.h"
@@ -29,6 +30,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define ROOT_MODE 0755u   /* of a new root directory, which is ours */
 #define RECEIVES_SPARE 32 /* for answers to our own calls, and HELLO */
 
 static void set_default(unsigned *value, unsigned otherwise)
@@ -43,7 +45,6 @@ static void set_defaults(struct srv_limits *limits)
     set_default(&limits->sessions_max, 4096);
     set_default(&limits->buffers, 64);
     set_default(&limits->queue_depth, 128);
-    set_default(&limits->rmdirs_max, 32);
     set_default(&limits->listings_max, 16);
     if (limits->buffer_size == 0)
         limits->buffer_size = 256u << 10;
@@ -141,8 +142,15 @@ static int open_names(struct srv_target *target,
         .kv_config = {.disk = target->config.kv_disk},
         .target = self->id,
     };
+    struct inode root = {.mode = ROOT_MODE};
     char directory[PATH_MAX];
     int rc;
+
+    root.atime_ns = root.mtime_ns = root.ctime_ns = clock_wall(target->clock);
+    root.uid = geteuid();
+    root.gid = getegid();
+    if (self->id == target->cluster->target_ids[0])
+        config.root = &root;
 
     if (!target->config.is_simulated) {
         if (snprintf(directory, sizeof(directory), "%s/names",
@@ -167,11 +175,13 @@ static int make_tasks(struct srv_target *target)
     if (rc == 0)
         rc = listings_init(target);
     if (rc == 0)
-        rc = rmdirs_init(target);
+        rc = changes_init(target);
     if (rc == 0)
         rc = lock_table_init(target);
     if (rc == 0)
         rc = reaper_create(target, &target->reaper);
+    if (rc == 0)
+        rc = holds_create(clock_now(target->clock), &target->holds);
     return rc;
 }
 
@@ -244,7 +254,7 @@ int srv_target_create(const struct srv_target_config *config,
         srv_target_destroy(&target);
         return rc;
     }
-    rmdirs_recover(target);
+    changes_recover(target);
     *target_out = target;
     return 0;
 }
@@ -274,8 +284,9 @@ void srv_target_destroy(struct srv_target **target_p)
     if (target->net != NULL)
         net_close(target->net);
     reaper_destroy(&target->reaper);
+    holds_destroy(&target->holds);
     locks_destroy(&target->locks);
-    rmdirs_fini(target);
+    changes_fini(target);
     listings_fini(target);
     object_tasks_fini(target);
     names_tasks_fini(target);
@@ -337,7 +348,7 @@ static int poll_timers(struct srv_target *target)
     int n = poll_sync(target, now);
 
     n += reaper_poll(target->reaper, now);
-    n += rmdirs_poll(target, now);
+    n += changes_poll(target, now);
     n += locks_poll(target->locks, now);
     return n;
 }
@@ -367,7 +378,7 @@ uint64_t srv_target_next_timer(const struct srv_target *target)
     next = least(next, target->sync_due_ns);
     next = least(next, reaper_next_timer(target->reaper));
     next = least(next, locks_next_timer(target->locks));
-    return least(next, rmdirs_next_timer(target));
+    return least(next, changes_next_timer(target));
 }
 
 void srv_target_drain(struct srv_target *target)

@@ -36,7 +36,6 @@ struct srv_limits {
     unsigned buffers;       /* data buffers [64] */
     size_t buffer_size;     /* bytes of each; a multiple of 4096 [262144] */
     unsigned queue_depth;   /* operations at the device [128] */
-    unsigned rmdirs_max;    /* directories being removed [32] */
     unsigned listings_max;  /* directory pages being made [16] */
     unsigned sums_units;    /* sums.h: units_max */
     unsigned sums_objects;  /* sums.h: objects_max */

@@ -8,6 +8,7 @@
  */
 #include "tests/client/fake.h"
 
+#include "base/hash.h"
 #include "base/placement.h"
 #include "proto/counters.h"
 
@@ -122,6 +123,7 @@ static struct fake_name *insert(struct fake *fake, uint64_t parent,
     memcpy(name->text, text->data, text->len);
     name->inode.ino = fake->next_ino++;
     name->inode.mtime_ns = 1;
+    name->inode.nlink = 1;
     return name;
 }
 
@@ -165,6 +167,48 @@ static int serve_lookup(struct fake_target *target, const union proto_req *req,
     return 0;
 }
 
+/* All inodes are of target 1, as their numbers say. */
+static int serve_getattr(struct fake_target *target, const union proto_req *req,
+                         union proto_rep *rep)
+{
+    struct fake_name *name = find_ino(target->fake, req->getattr.ino);
+    uint16_t owner;
+
+    if (req->getattr.ino == INO_ROOT) {
+        rep->getattr.inode = (struct inode){
+            .ino = INO_ROOT, .type = INODE_DIR, .mode = 0777, .nlink = 2};
+        return 0;
+    }
+    if (name == NULL)
+        return -ESTALE;
+    assert(target->id == 1);
+    rep->getattr.inode = name->inode;
+    if (name->inode.type == INODE_FILE) {
+        owner = name->inode.layout.targets[0];
+        rep->getattr.object_size = name->objects[owner].size;
+    }
+    rep->getattr.object_mtime_ns = 2;
+    return 0;
+}
+
+static int serve_setattr(struct fake_target *target, const union proto_req *req,
+                         union proto_rep *rep)
+{
+    struct fake_name *name = find_ino(target->fake, req->setattr.ino);
+
+    if (name == NULL)
+        return -ESTALE;
+    rep->setattr.inode = name->inode;
+    return 0;
+}
+
+static int serve_dir_state(struct fake_target *target,
+                           const union proto_req *req, union proto_rep *rep)
+{
+    rep->dir_state.changed_ns = 5;
+    return 0;
+}
+
 static int serve_create(struct fake_target *target, const union proto_req *req,
                         union proto_rep *rep)
 {
@@ -199,6 +243,7 @@ static int serve_mkdir(struct fake_target *target, const union proto_req *req,
         return -ENOENT;
     name = insert(target->fake, mkdir->parent, &mkdir->text);
     name->inode.type = INODE_DIR;
+    name->inode.parent = mkdir->parent;
     name->inode.mode = mkdir->mode;
     rep->mkdir.inode = name->inode;
     return 0;
@@ -241,16 +286,21 @@ static bool is_mine(const struct fake_target *target,
                            target->fake->ntargets) == target->id;
 }
 
-/* The first name of ours behind `after`. */
+static uint64_t place_of(const struct fake_name *name)
+{
+    return hash_place(hash_name(name->parent, name->text, strlen(name->text)));
+}
+
+/* The first name of ours behind a place. */
 static struct fake_name *next_name(struct fake_target *target, uint64_t dir,
-                                   const char *after)
+                                   uint64_t after)
 {
     struct fake_name *name, *best = NULL;
 
     for (unsigned i = 0; i < FAKE_NAMES_MAX; i++) {
         name = &target->fake->names[i];
-        if (is_mine(target, name, dir) && strcmp(name->text, after) > 0 &&
-            (best == NULL || strcmp(name->text, best->text) < 0))
+        if (is_mine(target, name, dir) && place_of(name) > after &&
+            (best == NULL || place_of(name) < place_of(best)))
             best = name;
     }
     return best;
@@ -260,12 +310,11 @@ static int serve_readdir(struct fake_target *target, const union proto_req *req,
                          union proto_rep *rep)
 {
     static uint8_t page[PROTO_ENTRIES_MAX];
-    char after[NAME_LEN_MAX + 1] = "";
+    uint64_t after = req->readdir.after;
     struct proto_entry entry = {0};
     struct fake_name *name;
     uint8_t *at = page;
 
-    memcpy(after, req->readdir.after.data, req->readdir.after.len);
     while ((name = next_name(target, req->readdir.dir, after)) != NULL &&
            rep->readdir.count < FAKE_PAGE) {
         entry.text.data = (const uint8_t *)name->text;
@@ -275,7 +324,7 @@ static int serve_readdir(struct fake_target *target, const union proto_req *req,
         if (proto_entry_encode(&entry, &at, page + sizeof(page)) != 0)
             abort();
         rep->readdir.count++;
-        memcpy(after, name->text, sizeof(after));
+        after = place_of(name);
     }
     rep->readdir.is_end = name == NULL;
     rep->readdir.entries.data = page;
@@ -286,12 +335,9 @@ static int serve_readdir(struct fake_target *target, const union proto_req *req,
 static int serve_set_striped(struct fake_target *target,
                              const union proto_req *req, union proto_rep *rep)
 {
-    struct fake_name *name = find_bytes(target->fake, req->set_striped.parent,
-                                        &req->set_striped.text);
+    struct fake_name *name = find_ino(target->fake, req->set_striped.ino);
 
     if (name == NULL)
-        return -ENOENT;
-    if (name->inode.ino != req->set_striped.ino)
         return -ESTALE;
     fake_stripe(name);
     rep->set_striped.inode = name->inode;
@@ -340,6 +386,9 @@ static int serve_stats(struct fake_target *target, const union proto_req *req,
 
 static serve_fn *const handlers[FAKE_OPCODES] = {
     [PROTO_OP_lookup] = serve_lookup,
+    [PROTO_OP_getattr] = serve_getattr,
+    [PROTO_OP_setattr] = serve_setattr,
+    [PROTO_OP_dir_state] = serve_dir_state,
     [PROTO_OP_create] = serve_create,
     [PROTO_OP_mkdir] = serve_mkdir,
     [PROTO_OP_unlink] = serve_unlink,
@@ -647,7 +696,7 @@ struct fake *fake_create(unsigned ntargets, const struct net_sim_config *odds)
     fake->ntargets = ntargets;
     fake->stripe_size = STRIPE_SIZE_MIN;
     fake->width = (uint16_t)ntargets;
-    fake->next_ino = 2;
+    fake->next_ino = ino_make(1, 2);
     for (unsigned i = 1; i <= ntargets; i++)
         target_start(fake, (uint16_t)i);
     config.fabric = fake->fabric;

@@ -17,46 +17,56 @@ static struct fake *start(unsigned ntargets)
     return fake_create(ntargets, &odds);
 }
 
-static const char *tidy(const char *text)
-{
-    static struct cli_path path;
-
-    return cli_path_set(&path, text) == 0 ? path.text : "refused";
-}
-
-static void test_paths_are_tidied_up(void)
-{
-    CU_ASSERT_STRING_EQUAL(tidy("/a/b"), "/a/b");
-    CU_ASSERT_STRING_EQUAL(tidy("a/b"), "/a/b");
-    CU_ASSERT_STRING_EQUAL(tidy("//a///b/"), "/a/b");
-    CU_ASSERT_STRING_EQUAL(tidy("/a/./b/."), "/a/b");
-    CU_ASSERT_STRING_EQUAL(tidy("/a/../b"), "/b");
-    CU_ASSERT_STRING_EQUAL(tidy("/../../b"), "/b");
-    CU_ASSERT_STRING_EQUAL(tidy("/a/b/../.."), "");
-    CU_ASSERT_STRING_EQUAL(tidy("/..a/.b"), "/..a/.b");
-    CU_ASSERT_STRING_EQUAL(tidy("/"), "");
-    CU_ASSERT_STRING_EQUAL(tidy(""), "refused");
-}
-
 static void test_long_names_and_paths_are_refused(void)
 {
-    struct cli_path path;
+    struct fake *fake = start(1);
+    struct capstan_stat stat;
     char text[PATH_LEN_MAX + 10];
 
     memset(text, 'x', sizeof(text));
     text[NAME_LEN_MAX] = '\0';
-    CU_ASSERT_EQUAL(cli_path_set(&path, text), 0);
+    CU_ASSERT_EQUAL(capstan_stat(fake->session, text, &stat), -ENOENT);
     text[NAME_LEN_MAX] = 'x';
     text[NAME_LEN_MAX + 1] = '\0';
-    CU_ASSERT_EQUAL(cli_path_set(&path, text), -ENAMETOOLONG);
-    for (size_t i = 0; i < sizeof(text) - 1; i++)
-        text[i] = i % 2 == 0 ? '/' : 'y';
+    CU_ASSERT_EQUAL(capstan_stat(fake->session, text, &stat), -ENAMETOOLONG);
+    memset(text, '/', sizeof(text));
     text[PATH_LEN_MAX] = '\0';
-    CU_ASSERT_EQUAL(cli_path_set(&path, text), 0);
+    CU_ASSERT_EQUAL(capstan_stat(fake->session, text, &stat), 0);
     text[PATH_LEN_MAX] = '/';
-    text[PATH_LEN_MAX + 1] = 'y';
-    text[PATH_LEN_MAX + 2] = '\0';
-    CU_ASSERT_EQUAL(cli_path_set(&path, text), -ENAMETOOLONG);
+    text[PATH_LEN_MAX + 1] = '\0';
+    CU_ASSERT_EQUAL(capstan_stat(fake->session, text, &stat), -ENAMETOOLONG);
+    CU_ASSERT_EQUAL(capstan_stat(fake->session, "", &stat), -ENOENT);
+    fake_destroy(fake);
+}
+
+static void test_dots_and_slashes_are_walked(void)
+{
+    static const struct {
+        const char *path;
+        int rc;
+    } paths[] = {{"//a///b/", 0},     {"a/b", 0},          {"/a/./b/.", 0},
+                 {"/a/../a/b", 0},    {"/../../a", 0},     {"/a/b/../..", 0},
+                 {"/..a/.b", -ENOENT}, {"/a/none/..", -ENOENT},
+                 {"/f/.", -ENOTDIR},  {"/f/..", -ENOTDIR}, {"/f/", -ENOTDIR}};
+    struct fake *fake = start(3);
+    struct capstan_session *session = fake->session;
+    struct capstan_file *file;
+    struct capstan_stat stat;
+
+    CU_ASSERT_EQUAL(capstan_mkdir(session, "/a", 0), 0);
+    CU_ASSERT_EQUAL(capstan_mkdir(session, "/a/b/", 0), 0);
+    CU_ASSERT_EQUAL(capstan_file_open(session, "/f",
+                                      CAPSTAN_OPEN_WRITE | CAPSTAN_OPEN_CREATE,
+                                      NULL, &file),
+                    0);
+    CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+        CU_ASSERT_EQUAL(capstan_stat(session, paths[i].path, &stat),
+                        paths[i].rc);
+    CU_ASSERT_EQUAL(capstan_rmdir(session, "/a/b/."), -EINVAL);
+    CU_ASSERT_EQUAL(capstan_rmdir(session, "/a/b/.."), -ENOTEMPTY);
+    CU_ASSERT_EQUAL(capstan_unlink(session, "/f/"), -ENOTDIR);
+    fake_destroy(fake);
 }
 
 static void make_deep(struct fake *fake)
@@ -95,8 +105,8 @@ static void test_a_stale_directory_is_walked_again(void)
     CU_ASSERT_EQUAL(capstan_stat(fake->session, "/a/b/c", &stat), 0);
     /* Another client removed /a/b and made it anew. */
     b = fake_find(fake, fake_find(fake, INO_ROOT, "a")->inode.ino, "b");
-    fake_find(fake, b->inode.ino, "c")->parent = 9999;
-    b->inode.ino = 9999;
+    fake_find(fake, b->inode.ino, "c")->parent = ino_make(1, 9999);
+    b->inode.ino = ino_make(1, 9999);
     CU_ASSERT_EQUAL(capstan_stat(fake->session, "/a/b/c", &stat), 0);
     CU_ASSERT_EQUAL(capstan_stat(fake->session, "/a/b/d", &stat), -ENOENT);
     fake_destroy(fake);
@@ -259,8 +269,8 @@ static void test_a_child_after_fork_is_refused(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        UNIT_TEST(test_paths_are_tidied_up),
         UNIT_TEST(test_long_names_and_paths_are_refused),
+        UNIT_TEST(test_dots_and_slashes_are_walked),
         UNIT_TEST(test_a_hot_path_costs_one_call),
         UNIT_TEST(test_a_stale_directory_is_walked_again),
         UNIT_TEST(test_the_cache_is_bounded),

@@ -161,6 +161,72 @@ static void fill_io(struct fuzz *f, uint16_t opcode, union proto_req *req)
     };
 }
 
+static void fill_who(struct fuzz *f, struct proto_bytes *cred, uint8_t *may)
+{
+    *cred = (struct proto_bytes){f->data, (uint32_t)any(f, PROTO_CRED_MAX)};
+    *may = (uint8_t)any(f, 8);
+}
+
+/* Inodes, links, renames, and what targets say to each other. */
+static void fill_inode(struct fuzz *f, uint16_t opcode, union proto_req *req)
+{
+    uint8_t may;
+
+    switch (opcode) {
+    case PROTO_OP_getattr:
+        req->getattr.ino = any_ino(f);
+        req->getattr.want = (uint32_t)any_number(f);
+        fill_who(f, &req->getattr.cred, &req->getattr.may);
+        break;
+    case PROTO_OP_setattr:
+        req->setattr.ino = any(f, 2) == 0 ? 1 : any_ino(f);
+        req->setattr.valid = (uint32_t)any_number(f);
+        req->setattr.mode = (uint32_t)any_number(f);
+        fill_who(f, &req->setattr.cred, &may);
+        break;
+    case PROTO_OP_make:
+        req->make.parent = 1;
+        req->make.text = any_name(f);
+        req->make.type = (uint8_t)any(f, 10);
+        req->make.link = any_name(f);
+        break;
+    case PROTO_OP_rename:
+        req->rename.parent = req->rename.from_parent = 1;
+        req->rename.text = any_name(f);
+        req->rename.from_text = any_name(f);
+        req->rename.ino = any_ino(f);
+        req->rename.type = (uint8_t)any(f, 9);
+        req->rename.flags = (uint8_t)any(f, 4);
+        req->rename.is_held = (uint8_t)any(f, 2);
+        break;
+    case PROTO_OP_link:
+        req->link.parent = 1;
+        req->link.text = any_name(f);
+        req->link.ino = any_ino(f);
+        req->link.type = (uint8_t)any(f, 9);
+        break;
+    case PROTO_OP_hold:
+        req->hold.inos = (struct proto_bytes){f->data, (uint32_t)any(f, 4096)};
+        req->hold.is_drop = (uint8_t)any(f, 2);
+        break;
+    case PROTO_OP_entry_settle:
+        req->entry_settle.parent = any(f, 2);
+        req->entry_settle.text = any_name(f);
+        req->entry_settle.is_committed = (uint8_t)any(f, 2);
+        req->entry_settle.id = any_number(f);
+        break;
+    case PROTO_OP_inode_settle:
+        req->inode_settle.ino = any_ino(f);
+        req->inode_settle.what = (uint8_t)any(f, 6);
+        req->inode_settle.id = any_number(f);
+        req->inode_settle.floor = any_number(f);
+        req->inode_settle.holder = any(f, 2);
+        break;
+    default:
+        break;
+    }
+}
+
 /* A request that a client might send. */
 static void fill(struct fuzz *f, uint16_t opcode, union proto_req *req)
 {
@@ -186,17 +252,21 @@ static void fill(struct fuzz *f, uint16_t opcode, union proto_req *req)
     case PROTO_OP_lookup:
     case PROTO_OP_mkdir:
     case PROTO_OP_unlink:
-    case PROTO_OP_rmdir:
-    case PROTO_OP_set_striped: /* parent and name come first in all of them */
-        req->set_striped.parent = parent;
-        if (opcode == PROTO_OP_mkdir)
-            req->mkdir.text = any_name(f);
-        else
-            req->lookup.text = any_name(f);
+    case PROTO_OP_rmdir: /* parent and name come first in all of them */
+        req->lookup.parent = parent;
+        req->lookup.text = any_name(f);
+        if (opcode == PROTO_OP_lookup)
+            fill_who(f, &req->lookup.cred, &req->lookup.may);
         break;
     case PROTO_OP_readdir:
         req->readdir.dir = parent;
-        req->readdir.after = any_name(f);
+        req->readdir.after = any_number(f);
+        break;
+    case PROTO_OP_set_striped:
+        req->set_striped.ino = any_ino(f);
+        break;
+    default:
+        fill_inode(f, opcode, req);
         break;
     case PROTO_OP_freeze:
     case PROTO_OP_thaw:
@@ -215,8 +285,6 @@ static void fill(struct fuzz *f, uint16_t opcode, union proto_req *req)
         req->obj_truncate.ino = any_ino(f);
         req->obj_truncate.size = any_number(f);
         req->obj_truncate.grow_only = any(f, 2) == 0;
-        break;
-    default:
         break;
     }
 }

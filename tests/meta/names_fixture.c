@@ -97,6 +97,13 @@ struct inode new_dir(void)
     return (struct inode){.type = INODE_DIR, .mode = 0755};
 }
 
+int unlink_name(const struct name *name, struct inode *inode_out)
+{
+    struct names_gone gone = {.now_ns = 2};
+
+    return names_unlink(fixture.names, name, &gone, inode_out);
+}
+
 void fixture_damage(const struct names_key *key, const void *value, size_t len)
 {
     CU_ASSERT_EQUAL(kv_put(fixture.kv, key->bytes, key->len, value, len), 0);

@@ -43,6 +43,9 @@ struct name name_of(uint64_t parent, const char *text);
 struct inode new_file(void);
 struct inode new_dir(void);
 
+/* Unlink at time 2, held by nobody. */
+int unlink_name(const struct name *name, struct inode *inode_out);
+
 /* Write raw bytes over the value of a key. */
 void fixture_damage(const struct names_key *key, const void *value, size_t len);
 

@@ -4,6 +4,7 @@
  */
 #include "meta/names.c"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "tests/meta/names_fixture.h"
@@ -80,23 +81,126 @@ static void test_bad_inode_is_refused(void)
     fixture_stop();
 }
 
-static void test_update_wants_the_same_inode(void)
+static void test_an_inode_is_replaced_by_number(void)
 {
     struct name name = name_of(INO_ROOT, "a");
     struct inode inode = new_file(), other;
 
     fixture_start();
-    CU_ASSERT_EQUAL(names_update(fixture.names, &name, &inode), -ENOENT);
     CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), 0);
+    CU_ASSERT_EQUAL(inode.nlink, 1);
     inode.layout.is_striped = true;
-    CU_ASSERT_EQUAL(names_update(fixture.names, &name, &inode), 0);
+    CU_ASSERT_EQUAL(names_inode_put(fixture.names, &inode), 0);
     CU_ASSERT_EQUAL(names_lookup(fixture.names, &name, &other), 0);
     CU_ASSERT(other.layout.is_striped);
     other.ino++;
-    CU_ASSERT_EQUAL(names_update(fixture.names, &name, &other), -ESTALE);
+    CU_ASSERT_EQUAL(names_inode_put(fixture.names, &other), -ESTALE);
     other = inode;
     other.type = INODE_DIR;
-    CU_ASSERT_EQUAL(names_update(fixture.names, &name, &other), -EINVAL);
+    CU_ASSERT_EQUAL(names_inode_put(fixture.names, &other), -EINVAL);
+    fixture_stop();
+}
+
+/* Of an inode that another target keeps only number and type are known. */
+static void test_an_entry_may_stand_for_an_inode_elsewhere(void)
+{
+    struct name name = name_of(INO_ROOT, "a");
+    uint64_t ino = ino_make(FIXTURE_TARGET + 1, 5);
+    struct inode found;
+
+    fixture_start();
+    CU_ASSERT_EQUAL(names_link(fixture.names, &name, ino, INODE_FILE, 9), 0);
+    CU_ASSERT_EQUAL(names_lookup(fixture.names, &name, &found), 0);
+    CU_ASSERT_EQUAL(found.ino, ino);
+    CU_ASSERT_EQUAL(found.nlink, 0);
+    CU_ASSERT_FALSE(names_is_home(fixture.names, ino));
+    CU_ASSERT_EQUAL(unlink_name(&name, &found), 0);
+    CU_ASSERT_EQUAL(names_lookup(fixture.names, &name, &found), -ENOENT);
+    fixture_stop();
+}
+
+static void test_a_held_file_keeps_its_inode(void)
+{
+    struct names_gone held = {.now_ns = 3, .is_held = true};
+    struct name name = name_of(INO_ROOT, "a");
+    struct inode inode = new_file(), found;
+
+    fixture_start();
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), 0);
+    CU_ASSERT_EQUAL(names_unlink(fixture.names, &name, &held, &found), 0);
+    CU_ASSERT_EQUAL(names_inode_get(fixture.names, inode.ino, &found), 0);
+    CU_ASSERT_EQUAL(found.nlink, 0);
+    CU_ASSERT_EQUAL(found.ctime_ns, 3);
+    CU_ASSERT_EQUAL(names_inode_link(fixture.names, inode.ino, 4), -ESTALE);
+    CU_ASSERT_EQUAL(names_orphan_done(fixture.names, inode.ino), 0);
+    CU_ASSERT_EQUAL(names_inode_get(fixture.names, inode.ino, &found),
+                    -ESTALE);
+    fixture_stop();
+}
+
+static void test_a_file_goes_with_its_last_name(void)
+{
+    struct name a = name_of(INO_ROOT, "a"), b = name_of(5, "b");
+    struct inode inode = new_file(), found;
+
+    fixture_start();
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &a, &inode), 0);
+    CU_ASSERT_EQUAL(names_inode_link(fixture.names, inode.ino, 4), 0);
+    CU_ASSERT_EQUAL(names_link(fixture.names, &b, inode.ino, INODE_FILE, 4),
+                    0);
+    CU_ASSERT_EQUAL(unlink_name(&a, &found), 0);
+    CU_ASSERT_EQUAL(found.nlink, 1);
+    CU_ASSERT_EQUAL(names_lookup(fixture.names, &b, &found), 0);
+    CU_ASSERT_EQUAL(unlink_name(&b, &found), 0);
+    CU_ASSERT_EQUAL(found.nlink, 0);
+    CU_ASSERT_EQUAL(names_inode_get(fixture.names, inode.ino, &found),
+                    -ESTALE);
+    fixture_stop();
+}
+
+static void test_the_text_of_a_link_goes_with_it(void)
+{
+    struct name name = name_of(INO_ROOT, "l");
+    struct inode inode = {.type = INODE_SYMLINK, .mode = 0777, .special = 3};
+    char text[8];
+    size_t len;
+
+    fixture_start();
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), 0);
+    CU_ASSERT_EQUAL(names_symlink_put(fixture.names, inode.ino, "a/b", 3), 0);
+    CU_ASSERT_EQUAL(
+        names_symlink_get(fixture.names, inode.ino, text, 8, &len), 0);
+    CU_ASSERT_EQUAL(len, 3);
+    CU_ASSERT_EQUAL(unlink_name(&name, &inode), 0);
+    CU_ASSERT_EQUAL(
+        names_symlink_get(fixture.names, inode.ino, text, 8, &len), -ESTALE);
+    fixture_stop();
+}
+
+/* A directory's counts and time follow its entries. */
+static void test_a_directory_knows_its_entries(void)
+{
+    struct name file = name_of(5, "f"), dir = name_of(5, "d");
+    struct inode inode = new_file();
+    struct names_dir_state state;
+
+    fixture_start();
+    inode.ctime_ns = 7;
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &file, &inode), 0);
+    inode = new_dir();
+    inode.ctime_ns = 8;
+    CU_ASSERT_EQUAL(names_insert(fixture.names, &dir, &inode), 0);
+    CU_ASSERT_EQUAL(inode.parent, 5);
+    CU_ASSERT_EQUAL(inode.nlink, 2);
+    CU_ASSERT_EQUAL(names_dir_get(fixture.names, 5, &state), 0);
+    CU_ASSERT_EQUAL(state.entries, 2);
+    CU_ASSERT_EQUAL(state.subdirs, 1);
+    CU_ASSERT_EQUAL(state.changed_ns, 8);
+    CU_ASSERT_EQUAL(names_dir_reset(fixture.names, 5), 0);
+    CU_ASSERT_EQUAL(unlink_name(&file, &inode), 0);
+    CU_ASSERT_EQUAL(names_dir_get(fixture.names, 5, &state), 0);
+    CU_ASSERT_EQUAL(state.entries, 1);
+    CU_ASSERT_EQUAL(state.changed_ns, 2);
     fixture_stop();
 }
 
@@ -106,7 +210,8 @@ struct orphan_list {
     unsigned n;
 };
 
-static bool list_orphan(void *ctx, uint64_t ino, const struct layout *layout)
+static bool list_orphan(void *ctx, uint64_t ino, const struct layout *layout,
+                        bool is_held)
 {
     struct orphan_list *list = ctx;
 
@@ -122,11 +227,11 @@ static void test_unlinked_file_is_an_orphan_until_done(void)
     struct orphan_list list = {.n = 0};
 
     fixture_start();
-    CU_ASSERT_EQUAL(names_unlink(fixture.names, &name, &gone), -ENOENT);
+    CU_ASSERT_EQUAL(unlink_name(&name, &gone), -ENOENT);
     CU_ASSERT_EQUAL(names_insert(fixture.names, &dir, &dir_inode), 0);
-    CU_ASSERT_EQUAL(names_unlink(fixture.names, &dir, &gone), -EISDIR);
+    CU_ASSERT_EQUAL(unlink_name(&dir, &gone), -EISDIR);
     CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), 0);
-    CU_ASSERT_EQUAL(names_unlink(fixture.names, &name, &gone), 0);
+    CU_ASSERT_EQUAL(unlink_name(&name, &gone), 0);
     CU_ASSERT_EQUAL(gone.ino, inode.ino);
     CU_ASSERT_EQUAL(names_lookup(fixture.names, &name, &gone), -ENOENT);
     fixture_reopen();
@@ -149,7 +254,7 @@ static void test_failed_call_leaves_the_others(void)
 
     fixture_start();
     CU_ASSERT_EQUAL(names_insert(fixture.names, &a, &inode), 0);
-    CU_ASSERT_EQUAL(names_unlink(fixture.names, &b, &found), -ENOENT);
+    CU_ASSERT_EQUAL(unlink_name(&b, &found), -ENOENT);
     CU_ASSERT_EQUAL(names_insert(fixture.names, &a, &inode), -EEXIST);
     inode = new_file();
     CU_ASSERT_EQUAL(names_insert(fixture.names, &b, &inode), 0);
@@ -162,7 +267,7 @@ static void test_failed_call_leaves_the_others(void)
 static void test_damaged_record_is_an_error_of_its_own(void)
 {
     struct name a = name_of(INO_ROOT, "a\x01\xff"), b = name_of(INO_ROOT, "b");
-    struct names_key key = names_key_name(NAMES_ENTRY, &a);
+    struct names_key key = names_key_entry(&a);
     struct inode inode = new_file(), found;
     unsigned char bytes[400] = {0};
 
@@ -173,7 +278,7 @@ static void test_damaged_record_is_an_error_of_its_own(void)
     fixture_damage(&key, "", 0);
     CU_ASSERT_EQUAL(names_lookup(fixture.names, &a, &found), -EIO);
     fixture_damage(&key, bytes, 60);
-    CU_ASSERT_EQUAL(names_unlink(fixture.names, &a, &found), -EIO);
+    CU_ASSERT_EQUAL(unlink_name(&a, &found), -EIO);
     fixture_damage(&key, bytes, sizeof(bytes));
     CU_ASSERT_EQUAL(names_insert(fixture.names, &a, &found), -EIO);
     CU_ASSERT_EQUAL(names_lookup(fixture.names, &b, &found), 0);
@@ -189,7 +294,7 @@ static void test_damaged_orphan_does_not_hide_others(void)
 
     fixture_start();
     CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), 0);
-    CU_ASSERT_EQUAL(names_unlink(fixture.names, &name, &inode), 0);
+    CU_ASSERT_EQUAL(unlink_name(&name, &inode), 0);
     fixture_damage(&damaged, "?", 1);
     CU_ASSERT_EQUAL(names_orphans(fixture.names, list_orphan, &list), -EIO);
     CU_ASSERT_EQUAL(list.n, 1);
@@ -202,8 +307,8 @@ static void test_damaged_orphan_does_not_hide_others(void)
  */
 
 struct page_seen {
-    char last[NAME_LEN_MAX + 1];
-    size_t last_len;
+    uint64_t dir;
+    uint64_t last; /* place */
     unsigned room;
     unsigned n;
     bool is_sorted;
@@ -213,16 +318,13 @@ static bool see(void *ctx, const char *text, size_t len,
                 const struct inode *inode)
 {
     struct page_seen *page = ctx;
-    size_t common = len < page->last_len ? len : page->last_len;
-    int order;
+    uint64_t place = hash_place(hash_name(page->dir, text, len));
 
     if (page->room == 0)
         return false;
-    order = memcmp(page->last, text, common);
-    if (order > 0 || (order == 0 && page->last_len >= len))
+    if (place <= page->last)
         page->is_sorted = false;
-    memcpy(page->last, text, len);
-    page->last_len = len;
+    page->last = place;
     page->room--;
     page->n++;
     return true;
@@ -230,14 +332,14 @@ static bool see(void *ctx, const char *text, size_t len,
 
 static unsigned list_by_pages(uint64_t dir, unsigned room)
 {
-    struct page_seen page = {.is_sorted = true};
+    struct page_seen page = {.dir = dir, .is_sorted = true};
     bool is_end = false;
     unsigned npages = 0;
 
     while (!is_end && npages++ < 10000) {
         page.room = room;
-        CU_ASSERT_EQUAL(names_readdir(fixture.names, dir, page.last,
-                                      page.last_len, see, &page, &is_end),
+        CU_ASSERT_EQUAL(names_readdir(fixture.names, dir, page.last, see,
+                                      &page, &is_end),
                         0);
         CU_ASSERT(is_end || page.room == 0);
     }
@@ -274,17 +376,19 @@ static void test_readdir_pages_visit_each_entry_once_in_order(void)
 static void test_readdir_stops_at_a_damaged_record(void)
 {
     struct name name = name_of(5, "b");
-    struct names_key key = names_key_name(NAMES_ENTRY, &name);
-    struct page_seen page = {.room = 10, .is_sorted = true};
+    struct names_key key = names_key_entry(&name);
+    struct page_seen page = {.dir = 5, .room = 10, .is_sorted = true};
     bool is_end = false;
 
     fixture_start();
     fixture_damage(&key, "?", 1);
-    CU_ASSERT_EQUAL(names_readdir(fixture.names, 5, "", 0, see, &page, &is_end),
+    CU_ASSERT_EQUAL(names_readdir(fixture.names, 5, 0, see, &page, &is_end),
                     -EIO);
     CU_ASSERT(!is_end);
-    CU_ASSERT_EQUAL(
-        names_readdir(fixture.names, 5, "b", 1, see, &page, &is_end), 0);
+    CU_ASSERT_EQUAL(names_readdir(fixture.names, 5,
+                                  hash_place(hash_name(5, "b", 1)), see, &page,
+                                  &is_end),
+                    0);
     CU_ASSERT(is_end);
     fixture_stop();
 }
@@ -313,7 +417,7 @@ static void test_random_entries_match_a_model(void)
             highest = rc == 0 ? inode.ino : highest;
             model[i] = inode.ino;
         } else {
-            int rc = names_unlink(fixture.names, &name, &inode);
+            int rc = unlink_name(&name, &inode);
 
             CU_ASSERT_EQUAL(rc, model[i] == 0 ? -ENOENT : 0);
             CU_ASSERT(rc != 0 || inode.ino == model[i]);
@@ -334,7 +438,12 @@ int main(void)
         UNIT_TEST(test_inserted_name_is_found),
         UNIT_TEST(test_second_insert_tells_the_first),
         UNIT_TEST(test_bad_inode_is_refused),
-        UNIT_TEST(test_update_wants_the_same_inode),
+        UNIT_TEST(test_an_inode_is_replaced_by_number),
+        UNIT_TEST(test_an_entry_may_stand_for_an_inode_elsewhere),
+        UNIT_TEST(test_a_held_file_keeps_its_inode),
+        UNIT_TEST(test_a_file_goes_with_its_last_name),
+        UNIT_TEST(test_the_text_of_a_link_goes_with_it),
+        UNIT_TEST(test_a_directory_knows_its_entries),
         UNIT_TEST(test_unlinked_file_is_an_orphan_until_done),
         UNIT_TEST(test_failed_call_leaves_the_others),
         UNIT_TEST(test_damaged_record_is_an_error_of_its_own),

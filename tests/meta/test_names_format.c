@@ -30,12 +30,63 @@ static int reopen_with(enum names_kind kind, const void *value, size_t len,
 static void test_other_formats_are_refused(void)
 {
     fixture_start();
-    CU_ASSERT_EQUAL(reopen_with('v', "\2\0\0\0\7\0", 6, 7), -EINVAL);
-    CU_ASSERT_EQUAL(reopen_with('v', "\2\0\0\0new fields", 14, 7), -EINVAL);
-    CU_ASSERT_EQUAL(reopen_with('v', "\1\0\0\0\7\0", 6, 8), -EINVAL);
-    CU_ASSERT_EQUAL(reopen_with('v', "\1\0\0\0\7", 5, 7), -EIO);
+    CU_ASSERT_EQUAL(reopen_with('v', "\3\0\0\0\7\0", 6, 7), -EINVAL);
+    CU_ASSERT_EQUAL(reopen_with('v', "\3\0\0\0new fields", 14, 7), -EINVAL);
+    CU_ASSERT_EQUAL(reopen_with('v', "\2\0\0\0\7\0", 6, 8), -EINVAL);
+    CU_ASSERT_EQUAL(reopen_with('v', "\2\0\0\0\7", 5, 7), -EIO);
     CU_ASSERT_EQUAL(reopen_with('v', "", 0, 7), -EIO);
+    CU_ASSERT_EQUAL(reopen_with('v', "\2\0\0\0\7\0", 6, 7), 0);
+    fixture_stop();
+}
+
+/* Format 1: entry and inode in one record. More of them than fit one
+ * transaction of the conversion. */
+static void put_old(uint64_t parent, unsigned number, unsigned char type)
+{
+    unsigned char record[] = {1, 0, 0, 0, 0xa4, 1, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0,
+                              0, 0, 0, 0, 0,    0, 7, 0, 3, 0, 0, 0, 0, 0, 0, 0,
+                              4, 0, 0, 0, 0,    0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0,
+                              0, 0, 1, 0, 1,    0, 1, 0, 0, 0, 7, 0};
+    char text[16];
+    struct name name = name_of(parent, text);
+    struct names_key key;
+
+    name.len = (size_t)sprintf(text, "n%u", number);
+    key = names_key_name(NAMES_ENTRY, &name);
+    record[1] = type;
+    record[16] = (unsigned char)number;
+    record[17] = (unsigned char)(number >> 8);
+    if (type == INODE_DIR)
+        memset(record + 48, 0, 10);
+    fixture_damage(&key, record, type == INODE_DIR ? 58 : 60);
+}
+
+static void test_a_store_of_format_1_is_converted(void)
+{
+    enum { N = 700 };
+    struct names_dir_state state;
+    struct inode inode;
+    char text[16];
+
+    fixture_start();
+    for (unsigned i = 1; i <= N; i++)
+        put_old(5, i, i % 10 == 0 ? INODE_DIR : INODE_FILE);
     CU_ASSERT_EQUAL(reopen_with('v', "\1\0\0\0\7\0", 6, 7), 0);
+    for (unsigned i = 1; i <= N; i++) {
+        struct name name = name_of(5, text);
+
+        name.len = (size_t)sprintf(text, "n%u", i);
+        CU_ASSERT_EQUAL_FATAL(names_lookup(fixture.names, &name, &inode), 0);
+        CU_ASSERT_EQUAL(inode.ino, ino_make(7, i));
+        CU_ASSERT_EQUAL(inode.mtime_ns, 4);
+        CU_ASSERT_EQUAL(inode.parent, i % 10 == 0 ? 5 : 0);
+    }
+    CU_ASSERT_EQUAL(names_dir_get(fixture.names, 5, &state), 0);
+    CU_ASSERT_EQUAL(state.entries, N);
+    CU_ASSERT_EQUAL(state.subdirs, N / 10);
+    fixture_reopen(); /* it is of format 2 now */
+    CU_ASSERT_EQUAL(names_dir_get(fixture.names, 5, &state), 0);
+    CU_ASSERT_EQUAL(state.entries, N);
     fixture_stop();
 }
 
@@ -160,6 +211,7 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         UNIT_TEST(test_other_formats_are_refused),
+        UNIT_TEST(test_a_store_of_format_1_is_converted),
         UNIT_TEST(test_damaged_counter_is_an_error),
         UNIT_TEST(test_foreign_store_is_refused),
         UNIT_TEST(test_numbers_rise_over_rollback_and_reopening),

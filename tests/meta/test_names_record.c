@@ -27,10 +27,14 @@ static struct inode random_inode(struct rng *rng)
 {
     struct inode inode = {
         .ino = rng_next(rng) | 1,
-        .type = rng_chance(rng, 50) ? INODE_FILE : INODE_DIR,
+        .type = (enum inode_type)(1 + rng_below(rng, INODE_TYPE_MAX)),
         .mode = (uint32_t)rng_below(rng, MODE_MAX + 1),
         .uid = (uint32_t)rng_next(rng),
         .gid = (uint32_t)rng_next(rng),
+        .nlink = (uint32_t)rng_next(rng),
+        .parent = rng_next(rng),
+        .special = rng_next(rng),
+        .object_ns = rng_next(rng),
         .atime_ns = rng_next(rng),
         .mtime_ns = rng_next(rng),
         .ctime_ns = rng_next(rng),
@@ -51,7 +55,9 @@ static bool is_same_layout(const struct layout *a, const struct layout *b)
 static bool is_same(const struct inode *a, const struct inode *b)
 {
     return a->ino == b->ino && a->type == b->type && a->mode == b->mode &&
-           a->uid == b->uid && a->gid == b->gid && a->atime_ns == b->atime_ns &&
+           a->uid == b->uid && a->gid == b->gid && a->nlink == b->nlink &&
+           a->parent == b->parent && a->special == b->special &&
+           a->object_ns == b->object_ns && a->atime_ns == b->atime_ns &&
            a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns &&
            is_same_layout(&a->layout, &b->layout);
 }
@@ -82,6 +88,10 @@ static void test_bytes_are_as_documented(void)
                           .mode = 0644,
                           .uid = 1,
                           .gid = 2,
+                          .nlink = 6,
+                          .parent = 7,
+                          .special = 8,
+                          .object_ns = 9,
                           .atime_ns = 3,
                           .mtime_ns = 4,
                           .ctime_ns = 5,
@@ -91,14 +101,60 @@ static void test_bytes_are_as_documented(void)
                                      .is_striped = true,
                                      .targets = {1, 0x0203}}};
     static const unsigned char wanted[] = {
-        1, 1, 0,    0, 0xa4, 1, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, /* .. gid */
-        2, 0, 0,    0, 0,    0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, /* ino, atime */
+        2, 1, 0,    0, 0xa4, 1, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, /* .. gid */
+        6, 0, 0,    0,                                        /* nlink */
+        2, 0, 0,    0, 0,    0, 1, 0, 7, 0, 0, 0, 0, 0, 0, 0, /* ino, parent */
+        8, 0, 0,    0, 0,    0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, /* special .. */
         4, 0, 0,    0, 0,    0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, /* mtime, ctime */
+        9, 0, 0,    0, 0,    0, 0, 0,                         /* object */
         0, 0, 0x10, 0, 2,    0, 1, 0, 1, 0, 1, 0, 3, 2};      /* layout */
     unsigned char value[NAMES_RECORD_MAX];
 
     CU_ASSERT_EQUAL(names_record_encode(&inode, value), sizeof(wanted));
     CU_ASSERT_EQUAL(memcmp(value, wanted, sizeof(wanted)), 0);
+}
+
+/* What format 1 wrote, and what it stands for now. */
+static void test_records_of_format_1_are_read(void)
+{
+    static const unsigned char old[] = {
+        1, 2, 0, 0, 0xa4, 1, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, /* .. gid */
+        2, 0, 0, 0, 0,    0, 1, 0, 3, 0, 0, 0, 0, 0, 0, 0, /* ino, atime */
+        4, 0, 0, 0, 0,    0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, /* mtime, ctime */
+        0, 0, 0, 0, 0,    0, 0, 0, 0, 0};                  /* layout */
+    struct inode inode;
+
+    CU_ASSERT_EQUAL(names_record_decode(old, sizeof(old), &inode), 0);
+    CU_ASSERT_EQUAL(inode.type, INODE_DIR);
+    CU_ASSERT_EQUAL(inode.nlink, 2);
+    CU_ASSERT_EQUAL(inode.ino, 0x0001000000000002);
+    CU_ASSERT_EQUAL(inode.ctime_ns, 5);
+}
+
+static void test_entries_and_directories_come_back(void)
+{
+    struct names_dir_state state = {NAMES_GONE, 1, 2, 3}, back;
+    unsigned char value[NAMES_DIR_LEN];
+    enum inode_type type;
+    uint64_t ino;
+
+    CU_ASSERT_EQUAL(names_entry_encode(77, INODE_FIFO, value),
+                    NAMES_ENTRY_LEN);
+    CU_ASSERT_EQUAL(names_entry_decode(value, NAMES_ENTRY_LEN, &ino, &type),
+                    0);
+    CU_ASSERT_EQUAL(ino, 77);
+    CU_ASSERT_EQUAL(type, INODE_FIFO);
+    CU_ASSERT_EQUAL(
+        names_entry_decode(value, NAMES_ENTRY_LEN - 1, &ino, &type), -EIO);
+    value[1] = 0;
+    CU_ASSERT_EQUAL(names_entry_decode(value, NAMES_ENTRY_LEN, &ino, &type),
+                    -EIO);
+    CU_ASSERT_EQUAL(names_dir_encode(&state, value), NAMES_DIR_LEN);
+    CU_ASSERT_EQUAL(names_dir_decode(value, NAMES_DIR_LEN, &back), 0);
+    CU_ASSERT_EQUAL(memcmp(&state, &back, sizeof(back)), 0);
+    CU_ASSERT_EQUAL(names_dir_decode("\2", 1, &back), 0); /* format 1 */
+    CU_ASSERT_EQUAL(back.frozen, NAMES_GONE);
+    CU_ASSERT_EQUAL(names_dir_decode("\3", 1, &back), -EIO);
 }
 
 static void test_every_wrong_length_is_refused(void)
@@ -150,8 +206,8 @@ static void test_fields_out_of_range_are_refused(void)
     static const struct {
         size_t at;
         unsigned char byte;
-    } damages[] = {{0, 2},  {1, 3},  {1, 0},  {2, 1},  {5, 0xff},
-                   {52, 1}, {53, 1}, {56, 2}, {57, 1}, {48, 1}};
+    } damages[] = {{0, 3},  {1, 8},  {1, 0},  {2, 1},  {5, 0xff},
+                   {80, 1}, {81, 1}, {84, 2}, {85, 1}, {76, 1}};
     struct rng rng;
 
     rng_init(&rng, 1);
@@ -180,7 +236,7 @@ static void test_bad_inodes_are_refused(void)
     good.layout = random_layout(&rng);
     CU_ASSERT_EQUAL(names_record_check(&good), 0);
     bad = good;
-    bad.type = 3;
+    bad.type = INODE_TYPE_MAX + 1;
     CU_ASSERT_EQUAL(names_record_check(&bad), -EINVAL);
     bad = good;
     bad.mode = MODE_MAX + 1;
@@ -214,6 +270,8 @@ int main(void)
     static const struct unit_test tests[] = {
         UNIT_TEST(test_every_inode_comes_back),
         UNIT_TEST(test_bytes_are_as_documented),
+        UNIT_TEST(test_records_of_format_1_are_read),
+        UNIT_TEST(test_entries_and_directories_come_back),
         UNIT_TEST(test_every_wrong_length_is_refused),
         UNIT_TEST(test_damage_never_passes_as_nonsense),
         UNIT_TEST(test_fields_out_of_range_are_refused),

@@ -318,7 +318,7 @@ static void test_noise_is_never_an_insane_run(void)
 
 static void test_entries_survive(void)
 {
-    struct proto_entry entry, got;
+    struct proto_entry entry = {.is_away = true}, got;
     const uint8_t *in = wire;
     uint8_t *out = wire;
     int i;
@@ -327,12 +327,14 @@ static void test_entries_survive(void)
         entry.text = (struct proto_bytes){(const uint8_t *)"some-name", 9};
         entry.inode = random_inode();
         entry.object_size = rng_next(&rng);
+        entry.object_mtime_ns = rng_next(&rng);
         CU_ASSERT_EQUAL_FATAL(
             proto_entry_encode(&entry, &out, wire + sizeof(wire)), 0);
         CU_ASSERT_EQUAL_FATAL(proto_entry_decode(&in, out, &got), 0);
         CU_ASSERT(got.text.len == 9 && memcmp(got.text.data, "some-name", 9) == 0);
         CU_ASSERT(got.inode.ino == entry.inode.ino &&
-                  got.object_size == entry.object_size);
+                  got.object_size == entry.object_size &&
+                  got.object_mtime_ns == entry.object_mtime_ns && got.is_away);
     }
     CU_ASSERT_EQUAL(proto_entry_decode(&in, out, &got), -ENOENT);
 }
@@ -344,7 +346,7 @@ static void test_statuses_map_both_ways(void)
     CU_ASSERT_EQUAL(proto_status_of(-(code)), number);
     PROTO_STATUS_TABLE(X)
 #undef X
-    CU_ASSERT_EQUAL(proto_status_of(-ELOOP), PROTO_STATUS_IO);
+    CU_ASSERT_EQUAL(proto_status_of(-EXDEV), PROTO_STATUS_IO);
     CU_ASSERT_EQUAL(proto_status_code(4242), -EIO);
 }
 

@@ -549,7 +549,7 @@ static int create(uint64_t parent, const char *text, bool is_exclusive)
 
 static int lookup(uint64_t parent, const char *text)
 {
-    struct proto_req_lookup req = {parent, bytes_of(text)};
+    struct proto_req_lookup req = {.parent = parent, .text = bytes_of(text)};
 
     return kit_call(&kit, owner_of(parent, text), PROTO_OP_lookup, &req);
 }
@@ -573,7 +573,7 @@ static int rmdir_of(const char *text)
 
 static int unlink_of(const char *text)
 {
-    struct proto_req_unlink req = {INO_ROOT, bytes_of(text)};
+    struct proto_req_unlink req = {INO_ROOT, bytes_of(text), 0};
 
     return kit_call(&kit, owner_of(INO_ROOT, text), PROTO_OP_unlink, &req);
 }
@@ -603,7 +603,8 @@ static void test_create_chooses_a_layout(void)
 
 static void test_names_of_others_are_stale_here(void)
 {
-    struct proto_req_lookup req = {INO_ROOT, bytes_of("a")};
+    struct proto_req_lookup req = {.parent = INO_ROOT,
+                                   .text = bytes_of("a")};
     uint16_t other;
 
     kit_init(&kit);
@@ -655,15 +656,18 @@ static void test_lookup_and_readdir_tell_sizes(void)
 
 static void test_set_striped_is_said_once_and_for_all(void)
 {
-    struct proto_req_set_striped req = {INO_ROOT, bytes_of("a"), 0};
+    struct proto_req_set_striped req = {0};
     uint16_t owner;
+    uint64_t ino;
 
     kit_init(&kit);
     CU_ASSERT_EQUAL_FATAL(create(INO_ROOT, "a", true), 0);
     owner = owner_of(INO_ROOT, "a");
+    ino = kit.rep.create.inode.ino;
+    req.ino = ino_make(owner, 1u << 30);
     CU_ASSERT_EQUAL(kit_call(&kit, owner, PROTO_OP_set_striped, &req),
                     -ESTALE);
-    req.ino = kit.rep.create.inode.ino;
+    req.ino = ino;
     CU_ASSERT_EQUAL(kit_call(&kit, owner, PROTO_OP_set_striped, &req), 0);
     CU_ASSERT_EQUAL(kit_call(&kit, owner, PROTO_OP_set_striped, &req), 0);
     kit_kill(&kit, owner - 1u);
