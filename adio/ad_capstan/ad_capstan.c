@@ -3,8 +3,10 @@
  * The driver of capstan: paths, over include/capstan only.
  *
  * The happy path: the first file opened in a process opens a session, all files
- * share it, and it stays until finalize(), since finding a fabric takes longer
- * than reading many a file. Lists of runs go to the library as they are.
+ * of a cluster share it, and it stays until finalize(), since finding a fabric
+ * takes longer than reading many a file. Lists of runs go to the library as they
+ * are. A path of the machine that lies on a mount is one in the cluster that is
+ * mounted there.
  *
  * Possible failure modes are the library's: its code and its text, which names
  * path, server and cause, become the adio error.
@@ -16,6 +18,7 @@
 
 #include <capstan/file.h>
 #include <capstan/namespace.h>
+#include <capstan/place.h>
 #include <capstan/session.h>
 
 #include <errno.h>
@@ -27,12 +30,18 @@
 #define IDLE_US 100 /* longest wait between two tests of a request */
 #define LOCK_NAP_NS 300000 /* between two looks at a lock that others hold */
 
-/* One a process: the endpoint and its connections are what costs. A session
- * belongs to one thread at a time, and files of several threads share it, so
- * the lock is held through every call of the library. */
+/* One session a process and cluster: the endpoint and its connections are what
+ * costs. A session belongs to one thread at a time, and files of several threads
+ * share it, so the lock is held through every call of the library. */
+struct link {
+    struct link *next;
+    struct capstan_session *session;
+    char cluster_file[]; /* "": the default */
+};
+
 static struct {
     pthread_mutex_t lock;
-    struct capstan_session *session;
+    struct link *links;
 } shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void enter(void)
@@ -49,17 +58,29 @@ struct adio_io {
     struct capstan_request *request;
 };
 
+/* A file of ours: what driver_data points to. */
+struct opened {
+    struct capstan_file *file;
+    struct capstan_session *session;
+};
+
 static struct capstan_file *of(struct adio_file *file)
 {
-    return file->driver_data;
+    return ((struct opened *)file->driver_data)->file;
 }
 
-/* Turn a failure of the library into an adio error; locked. @return code */
-static int fail(const char *path, int code, struct adio_error *error)
+static struct capstan_session *session_of(struct adio_file *file)
 {
-    const char *text = shared.session != NULL
-                           ? capstan_session_error(shared.session)
-                           : capstan_open_error();
+    return ((struct opened *)file->driver_data)->session;
+}
+
+/* Turn a failure of the library into an adio error; locked. session NULL: it
+ * could not be opened. @return code */
+static int fail_in(const struct capstan_session *session, const char *path,
+                   int code, struct adio_error *error)
+{
+    const char *text = session != NULL ? capstan_session_error(session)
+                                       : capstan_open_error();
 
     /* The library's text names its cause; adio_error_set() would again. */
     error->code = code;
@@ -67,31 +88,105 @@ static int fail(const char *path, int code, struct adio_error *error)
     return code;
 }
 
-static int session_need(const char *path, struct adio_error *error)
+static int fail(struct adio_file *file, int code, struct adio_error *error)
 {
-    const struct capstan_options options = CAPSTAN_OPTIONS_INIT;
-    int rc;
+    return fail_in(session_of(file), file->path, code, error);
+}
 
-    if (shared.session != NULL)
-        return 0;
-    rc = capstan_session_open(&options, &shared.session);
-    return rc == 0 ? 0 : fail(path, rc, error);
+static struct link *new_link(const char *cluster_file)
+{
+    struct link *link = mem_calloc(1, sizeof(*link) + strlen(cluster_file) + 1);
+
+    if (link != NULL)
+        memcpy(link->cluster_file, cluster_file, strlen(cluster_file) + 1);
+    return link;
+}
+
+/* The session of a cluster; locked. */
+static int session_need(const char *path, const char *cluster_file,
+                        struct capstan_session **session_out,
+                        struct adio_error *error)
+{
+    struct capstan_options options = CAPSTAN_OPTIONS_INIT;
+    struct link *link = shared.links;
+    int rc = -ENOMEM;
+
+    while (link != NULL && strcmp(link->cluster_file, cluster_file) != 0)
+        link = link->next;
+    if (link == NULL) {
+        link = new_link(cluster_file);
+        if (link == NULL) {
+            adio_error_set(error, rc, "%s: session", path);
+            return rc;
+        }
+        if (*cluster_file != '\0')
+            options.cluster_file = link->cluster_file;
+        rc = capstan_session_open(&options, &link->session);
+        if (rc != 0) {
+            free(link);
+            return fail_in(NULL, path, rc, error);
+        }
+        link->next = shared.links;
+        shared.links = link;
+    }
+    *session_out = link->session;
+    return 0;
+}
+
+/* Where a path lies. Paths of the machine (is_mounted) are looked for on mounts.
+ */
+static int place_of(bool is_mounted, const char *path,
+                    struct capstan_place *place_out, struct adio_error *error)
+{
+    int rc = -ENAMETOOLONG;
+
+    place_out->cluster_file[0] = '\0';
+    if (is_mounted)
+        rc = capstan_place_find(path, place_out);
+    else if (strlen(path) < sizeof(place_out->path))
+        rc = 0;
+    if (rc == 0 && !is_mounted)
+        memcpy(place_out->path, path, strlen(path) + 1);
+    if (rc != 0)
+        adio_error_set(error, rc, "%s", path);
+    return rc;
+}
+
+static int prepare_at(bool is_mounted, const char *path,
+                      struct adio_error *error)
+{
+    struct capstan_session *session;
+    struct capstan_place place;
+    int rc = place_of(is_mounted, path, &place, error);
+
+    if (rc != 0)
+        return rc;
+    enter();
+    rc = session_need(path, place.cluster_file, &session, error);
+    leave();
+    return rc;
 }
 
 static int ad_prepare(const char *path, struct adio_error *error)
 {
-    int rc;
+    return prepare_at(false, path, error);
+}
 
-    enter();
-    rc = session_need(path, error);
-    leave();
-    return rc;
+static int ad_prepare_mounted(const char *path, struct adio_error *error)
+{
+    return prepare_at(true, path, error);
 }
 
 static void ad_finalize(void)
 {
     enter();
-    capstan_session_close(&shared.session);
+    while (shared.links != NULL) {
+        struct link *link = shared.links;
+
+        shared.links = link->next;
+        capstan_session_close(&link->session);
+        free(link);
+    }
     leave();
 }
 
@@ -135,59 +230,104 @@ static struct capstan_layout layout_of(const struct adio_create *create)
     return layout;
 }
 
-static int ad_open(struct adio_file *file, const char *path, unsigned flags,
-                   const struct adio_create *create, struct adio_error *error)
+static int open_at(struct opened *opened, const struct capstan_place *place,
+                   const char *path, unsigned flags,
+                   const struct capstan_layout *layout,
+                   struct adio_error *error)
 {
-    struct capstan_layout layout = layout_of(create);
-    struct capstan_file *opened = NULL;
     int rc;
 
     enter();
-    rc = session_need(path, error);
-    if (rc != 0)
-        goto err_session;
-    rc = capstan_file_open(shared.session, path, open_flags(flags), &layout,
-                           &opened);
-    if (rc != 0)
-        goto err_open;
-    leave();
-    file->driver_data = opened;
-    return 0;
-
-err_open:
-    fail(path, rc, error);
-err_session:
+    rc = session_need(path, place->cluster_file, &opened->session, error);
+    if (rc == 0) {
+        rc = capstan_file_open(opened->session, place->path, flags, layout,
+                               &opened->file);
+        if (rc != 0)
+            fail_in(opened->session, path, rc, error);
+    }
     leave();
     return rc;
 }
 
+static int open_any(bool is_mounted, struct adio_file *file, const char *path,
+                    unsigned flags, const struct adio_create *create,
+                    struct adio_error *error)
+{
+    struct capstan_layout layout = layout_of(create);
+    struct opened *opened = mem_calloc(1, sizeof(*opened));
+    struct capstan_place place;
+    int rc = -ENOMEM;
+
+    if (opened == NULL) {
+        adio_error_set(error, rc, "%s: open", path);
+        return rc;
+    }
+    rc = place_of(is_mounted, path, &place, error);
+    if (rc == 0)
+        rc = open_at(opened, &place, path, open_flags(flags), &layout, error);
+    if (rc == 0)
+        file->driver_data = opened;
+    else
+        free(opened);
+    return rc;
+}
+
+static int ad_open(struct adio_file *file, const char *path, unsigned flags,
+                   const struct adio_create *create, struct adio_error *error)
+{
+    return open_any(false, file, path, flags, create, error);
+}
+
+static int ad_open_mounted(struct adio_file *file, const char *path,
+                           unsigned flags, const struct adio_create *create,
+                           struct adio_error *error)
+{
+    return open_any(true, file, path, flags, create, error);
+}
+
 static int ad_close(struct adio_file *file, struct adio_error *error)
 {
-    struct capstan_file *opened = of(file);
+    struct opened *opened = file->driver_data;
     int rc;
 
-    file->driver_data = NULL;
     enter();
-    rc = capstan_file_close(&opened);
+    rc = capstan_file_close(&opened->file);
     if (rc != 0)
-        fail(file->path, rc, error);
+        fail(file, rc, error);
+    leave();
+    file->driver_data = NULL;
+    free(opened);
+    return rc;
+}
+
+static int delete_at(bool is_mounted, const char *path,
+                     struct adio_error *error)
+{
+    struct capstan_session *session;
+    struct capstan_place place;
+    int rc = place_of(is_mounted, path, &place, error);
+
+    if (rc != 0)
+        return rc;
+    enter();
+    rc = session_need(path, place.cluster_file, &session, error);
+    if (rc == 0) {
+        rc = capstan_unlink(session, place.path);
+        if (rc != 0)
+            fail_in(session, path, rc, error);
+    }
     leave();
     return rc;
 }
 
 static int ad_delete(const char *path, struct adio_error *error)
 {
-    int rc;
+    return delete_at(false, path, error);
+}
 
-    enter();
-    rc = session_need(path, error);
-    if (rc == 0) {
-        rc = capstan_unlink(shared.session, path);
-        if (rc != 0)
-            fail(path, rc, error);
-        }
-    leave();
-    return rc;
+static int ad_delete_mounted(const char *path, struct adio_error *error)
+{
+    return delete_at(true, path, error);
 }
 
 static int ad_get_size(struct adio_file *file, uint64_t *size_out,
@@ -198,7 +338,7 @@ static int ad_get_size(struct adio_file *file, uint64_t *size_out,
     enter();
     rc = capstan_file_size(of(file), size_out);
     if (rc != 0)
-        fail(file->path, rc, error);
+        fail(file, rc, error);
     leave();
     return rc;
 }
@@ -211,7 +351,7 @@ static int ad_resize(struct adio_file *file, uint64_t size,
     enter();
     rc = capstan_file_truncate(of(file), size);
     if (rc != 0)
-        fail(file->path, rc, error);
+        fail(file, rc, error);
     leave();
     return rc;
 }
@@ -223,7 +363,7 @@ static int ad_flush(struct adio_file *file, struct adio_error *error)
     enter();
     rc = capstan_file_sync(of(file));
     if (rc != 0)
-        fail(file->path, rc, error);
+        fail(file, rc, error);
     leave();
     return rc;
 }
@@ -272,7 +412,7 @@ static int start(struct adio_file *file, const struct run *runs, size_t nruns,
     enter();
     rc = start_list(of(file), list, nruns, &io->request);
     if (rc != 0)
-        fail(file->path, rc, error);
+        fail(file, rc, error);
     leave();
     if (rc != 0)
         goto err_memory;
@@ -311,7 +451,7 @@ static int ad_test(struct adio_file *file, struct adio_io **io_p,
     enter();
     rc = capstan_request_test(&io->request, done_out, &bytes);
     if (rc != 0)
-        fail(file->path, rc, error);
+        fail(file, rc, error);
     leave();
     if (!*done_out && rc == 0)
         return 0;
@@ -325,7 +465,7 @@ static int ad_test(struct adio_file *file, struct adio_io **io_p,
 static void ad_idle(struct adio_file *file)
 {
     enter();
-    capstan_session_wait(shared.session, IDLE_US);
+    capstan_session_wait(session_of(file), IDLE_US);
     leave();
 }
 
@@ -340,9 +480,9 @@ static int lock_step(struct adio_file *file, struct capstan_lock *lock,
     enter();
     rc = capstan_lock_test(lock, is_held_out);
     if (rc != 0)
-        fail(file->path, rc, error);
+        fail(file, rc, error);
     else if (!*is_held_out)
-        capstan_session_wait(shared.session, IDLE_US);
+        capstan_session_wait(session_of(file), IDLE_US);
     leave();
     if (rc == 0 && !*is_held_out)
         nanosleep(&nap, NULL);
@@ -359,7 +499,7 @@ static int ad_unlock(struct adio_file *file, struct adio_lock *lock,
     enter();
     rc = capstan_lock_end(&held);
     if (rc != 0)
-        fail(file->path, rc, error);
+        fail(file, rc, error);
     leave();
     return rc;
 }
@@ -376,7 +516,7 @@ static int ad_lock(struct adio_file *file, struct adio_lock *lock,
     rc = capstan_file_lock_start(of(file), lock->offset, lock->length,
                                  lock->is_shared, &wanted);
     if (rc != 0)
-        fail(file->path, rc, error);
+        fail(file, rc, error);
     leave();
     if (rc != 0)
         return rc;
@@ -412,7 +552,7 @@ static int ad_pointer_step(struct adio_file *file, bool is_set, int64_t value,
     else
         rc = capstan_file_pointer_add(of(file), &pointer, value, before_out);
     if (rc != 0)
-        fail(file->path, rc, error);
+        fail(file, rc, error);
     leave();
     return rc;
 }
@@ -427,31 +567,39 @@ static void ad_pointer_drop(struct adio_file *file)
     leave();
 }
 
+#define DRIVER(name_, open_, delete_, prepare_)                                 \
+    {                                                                          \
+        .name = name_,                                                         \
+        .features = ADIO_FEATURE_LIST_IO | ADIO_FEATURE_LOCKS |                \
+                    ADIO_FEATURE_SHARED_POINTER,                               \
+        .prepare = prepare_, .open = open_, .close = ad_close,                 \
+        .delete = delete_, .get_size = ad_get_size, .resize = ad_resize,       \
+        .flush = ad_flush, .layout = ad_layout, .ireadlist = ad_ireadlist,     \
+        .iwritelist = ad_iwritelist, .test = ad_test, .idle = ad_idle,         \
+        .lock = ad_lock, .unlock = ad_unlock, .pointer_step = ad_pointer_step, \
+        .pointer_drop = ad_pointer_drop, .finalize = ad_finalize,              \
+    }
+
 const struct adio_driver *ad_capstan(void)
 {
-    static struct adio_driver driver = {
-        .name = "capstan",
-        .features = ADIO_FEATURE_LIST_IO | ADIO_FEATURE_LOCKS |
-                    ADIO_FEATURE_SHARED_POINTER,
-        .prepare = ad_prepare,
-        .open = ad_open,
-        .close = ad_close,
-        .delete = ad_delete,
-        .get_size = ad_get_size,
-        .resize = ad_resize,
-        .flush = ad_flush,
-        .layout = ad_layout,
-        .ireadlist = ad_ireadlist,
-        .iwritelist = ad_iwritelist,
-        .test = ad_test,
-        .idle = ad_idle,
-        .lock = ad_lock,
-        .unlock = ad_unlock,
-        .pointer_step = ad_pointer_step,
-        .pointer_drop = ad_pointer_drop,
-        .finalize = ad_finalize,
-    };
+    static struct adio_driver driver =
+        DRIVER("capstan", ad_open, ad_delete, ad_prepare);
 
+    if (driver.readlist == NULL)
+        adio_driver_complete(&driver);
+    return &driver;
+}
+
+/* Paths of the machine. Open MPI asks for any file at all, so this is quick where
+ * there is neither mount nor preload library. */
+const struct adio_driver *ad_capstan_mounted(const char *path)
+{
+    static struct adio_driver driver = DRIVER(
+        "capstan", ad_open_mounted, ad_delete_mounted, ad_prepare_mounted);
+    struct capstan_place place;
+
+    if (capstan_place_find(path, &place) != 0)
+        return NULL;
     if (driver.readlist == NULL)
         adio_driver_complete(&driver);
     return &driver;

@@ -153,6 +153,9 @@ void adio_driver_complete(struct adio_driver *driver);
 
 /** The drivers, each completed at first use. */
 const struct adio_driver *ad_capstan(void);
+/** For an ordinary path: NULL if it does not lie on a Capstan mount nor below the
+ *  preload library's prefix. */
+const struct adio_driver *ad_capstan_mounted(const char *path);
 const struct adio_driver *ad_posix(void);
 const struct adio_driver *ad_null(void);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Who serves a path: "capstan:" paths go to ad_capstan; paths that the MCA
- * parameter io_capstan_posix_prefix names go to ad_posix; all others are
+ * parameter io_capstan_posix_prefix names go to ad_posix; paths on a Capstan mount
+ * or below the preload library's prefix go to ad_capstan too; all others are
  * somebody else's and are left alone.
  */
 #include "face.h"
@@ -35,5 +36,7 @@ const struct adio_driver *face_driver(const char *path, const char **rest_out)
         return ad_capstan();
     }
     *rest_out = path;
-    return is_posix(path) ? ad_posix() : NULL;
+    if (is_posix(path))
+        return ad_posix();
+    return has_scheme(path) ? NULL : ad_capstan_mounted(path);
 }
