@@ -117,6 +117,13 @@ void capstan_session_set_cred(struct capstan_session *session,
 int capstan_session_set_prefix(struct capstan_session *session,
                                const char *prefix);
 
+/**
+ * Forget what was looked up. A session remembers directories, and who may search
+ * them, for a second; a program with several sessions can so make a change that
+ * it made through one of them count for the others at once.
+ */
+void capstan_session_forget(struct capstan_session *session);
+
 /* What this session has done so far, for reports. */
 struct capstan_session_stats {
     uint64_t requests;       /* calls sent to servers, retries not counted */

@@ -63,7 +63,7 @@ int capstan_file_close(struct capstan_file **file_p)
         cli_turn(session, cli_deadline(session));
     if (rc == 0)
         cli_locks_abandon(session, file);
-    if (rc == 0 && file->is_dirty)
+    if (rc == 0 && file->is_dirty && !(file->flags & CAPSTAN_OPEN_NOSYNC))
         rc = capstan_file_sync(file);
     if (rc == -ESTALE) /* removed while open: nothing to keep */
         rc = 0;

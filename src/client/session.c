@@ -223,6 +223,12 @@ void capstan_session_stats(const struct capstan_session *session,
     stats_out->bytes_written = session->bytes_written;
 }
 
+void capstan_session_forget(struct capstan_session *session)
+{
+    if (session->maker == getpid())
+        cli_dirs_drop(session->dirs);
+}
+
 /*
  * Nothing moves while the program is elsewhere: what is under way has had no
  * chance in that time, and its deadline moves on.

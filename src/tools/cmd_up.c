@@ -300,7 +300,9 @@ static int run(struct up *up, const struct wish *wish)
     if (prepare(up, wish) != 0)
         return TOOL_FAILED;
     n = count_alive(up, alive);
-    if (n < up->shape.servers && local_find_server(up->program) != 0)
+    if (n < up->shape.servers &&
+        local_find_program("capstan-server", "CAPSTAN_SERVER", "server",
+                           up->program) != 0)
         return TOOL_FAILED;
     if (start(up) != 0)
         return TOOL_FAILED;

@@ -75,9 +75,16 @@ int local_stop(const char *root, const bool *servers, unsigned count,
 /** Print the end of a server's log on stderr. */
 void local_show_log(const char *root, unsigned server);
 
-/** Find capstan-server: $CAPSTAN_SERVER, beside this program (build tree or
- *  installed), sbindir, PATH. @param path  PATH_MAX bytes. @return 0 or -1. */
-int local_find_server(char *path);
+/**
+ * Find one of our own programs: what an environment variable names, beside this
+ * program (build tree or installed), sbindir, PATH.
+ *
+ * @param directory  the program's own below src, for a build tree.
+ * @param path       PATH_MAX bytes.
+ * @return 0 or -1.
+ */
+int local_find_program(const char *name, const char *variable,
+                       const char *directory, char *path);
 
 /** The directory of this program. @param directory  PATH_MAX bytes. */
 void local_program_directory(char *directory);

@@ -245,14 +245,14 @@ static bool is_program(const char *path)
     return access(path, X_OK) == 0;
 }
 
-static bool search_path(char *path)
+static bool search_path(const char *name, char *path)
 {
     const char *list = getenv("PATH");
 
     while (list != NULL && *list != '\0') {
         size_t len = strcspn(list, ":");
 
-        tool_path(path, "%.*s/capstan-server", (int)len, list);
+        tool_path(path, "%.*s/%s", (int)len, list, name);
         if (len > 0 && is_program(path))
             return true;
         list += len + (list[len] == ':');
@@ -260,34 +260,49 @@ static bool search_path(char *path)
     return false;
 }
 
-int local_find_server(char *path)
+/* Beside this program: `directory` is the program's own, below src. */
+static bool find_beside(const char *name, const char *directory, char *path)
 {
-    static const char *const places[] = {
-        "../../server", /* of src/tools/.libs in a build tree */
-        "../server",    /* of src/tools there, when nothing is wrapped */
-        ".", "../sbin"};
-    const char *set = getenv("CAPSTAN_SERVER");
+    static const struct {
+        const char *up;
+        bool is_tree; /* a build tree, by directories */
+    } places[] = {{"../..", true}, /* of src/tools/.libs */
+                  {"..", true},    /* of src/tools, when nothing is wrapped */
+                  {".", false},
+                  {"../sbin", false}};
     char own[PATH_MAX], joined[PATH_MAX];
+
+    local_program_directory(own);
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        tool_path(joined, "%s/%s/%s/%s", own, places[i].up,
+                  places[i].is_tree ? directory : ".", name);
+        if (realpath(joined, path) != NULL && is_program(path))
+            return true;
+    }
+    return false;
+}
+
+int local_find_program(const char *name, const char *variable,
+                       const char *directory, char *path)
+{
+    const char *set = getenv(variable);
+    char own[PATH_MAX];
 
     if (set != NULL && *set != '\0') {
         tool_path(path, "%s", set);
         if (is_program(path))
             return 0;
-        tool_error(path, "CAPSTAN_SERVER names no program: %m");
+        tool_error(path, "%s names no program: %m", variable);
         return -1;
     }
-    local_program_directory(own);
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        tool_path(joined, "%s/%s/capstan-server", own, places[i]);
-        if (realpath(joined, path) != NULL && is_program(path))
-            return 0;
-    }
-    tool_path(path, "%s/capstan-server", TOOLS_SBINDIR);
-    if (is_program(path) || search_path(path))
+    if (find_beside(name, directory, path))
         return 0;
-    tool_error("capstan-server",
-               "not found beside %s/capstan, in %s or in "
-               "PATH; CAPSTAN_SERVER may name it",
-               own, TOOLS_SBINDIR);
+    tool_path(path, "%s/%s", TOOLS_SBINDIR, name);
+    if (is_program(path) || search_path(name, path))
+        return 0;
+    local_program_directory(own);
+    tool_error(name,
+               "not found beside %s/capstan, in %s or in PATH; %s may name it",
+               own, TOOLS_SBINDIR, variable);
     return -1;
 }

@@ -29,6 +29,8 @@ static const struct tool_command commands[] = {
      cmd_index},
     {"pack", "DIR|LIST DATASET", "make a dataset of ordinary files", 2, 2,
      cmd_pack},
+    {"mount", "DIR", "show the cluster as a directory", 1, 1, cmd_mount},
+    {"umount", "DIR", "end a mount", 1, 1, cmd_umount},
     {"rm", "PATH...", "remove files and directories", 1, -1, cmd_rm},
 };
 

@@ -16,6 +16,7 @@ DEPS_PACKAGES=(
     # what Capstan stands on
     libopenmpi-dev openmpi-bin libfabric-dev liburing-dev libnuma-dev
     librocksdb-dev libisal-dev libcyaml-dev libyaml-dev uthash-dev libxxhash-dev
+    libfuse3-dev fuse3
     # the tests: unit tests, MPI programs in C and Python, HDF5 over MPI-IO,
     # cut links between network namespaces
     libcunit1-dev python3 python3-mpi4py python3-numpy

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Open files, by inode number. One lock guards the table, the lists and the
+ * counts of users; no call of the library is made under it.
+ *
+ * When the last user leaves, the calling thread closes the file of its own
+ * session and leaves the others to their threads. None of these closes brings
+ * anything to the device: that was done when the program closed (fuse_file.c).
+ */
+#include "posix/fuse_open.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+#include <utlist.h>
+
+#define NAME_MAX_LEN 255
+
+struct open_node {
+    uint64_t ino; /* key */
+    uint64_t dir; /* the name under which it was last seen; 0: not known */
+    char name[NAME_MAX_LEN + 1];
+    struct open_file *files;
+    UT_hash_handle hh;
+};
+
+struct opens {
+    pthread_mutex_t lock;
+    struct open_node *nodes;
+};
+
+int opens_create(struct opens **opens_out)
+{
+    struct opens *opens = mem_calloc(1, sizeof(*opens));
+
+    if (opens == NULL)
+        return -ENOMEM;
+    pthread_mutex_init(&opens->lock, NULL);
+    *opens_out = opens;
+    return 0;
+}
+
+static void drop_node(struct opens *opens, struct open_node *node)
+{
+    HASH_DEL(opens->nodes, node);
+    free(node);
+}
+
+void opens_destroy(struct opens **opens_p)
+{
+    struct opens *opens = *opens_p;
+    struct open_node *node, *next;
+    struct open_file *file, *next_file;
+
+    if (opens == NULL)
+        return;
+    *opens_p = NULL;
+    /* sessions are gone by now, and the files of theirs with them */
+    HASH_ITER(hh, opens->nodes, node, next)
+    {
+        DL_FOREACH_SAFE(node->files, file, next_file)
+        free(file);
+        drop_node(opens, node);
+    }
+    pthread_mutex_destroy(&opens->lock);
+    free(opens);
+}
+
+static struct open_node *find(struct opens *opens, uint64_t ino)
+{
+    struct open_node *node;
+
+    HASH_FIND(hh, opens->nodes, &ino, sizeof(ino), node);
+    return node;
+}
+
+static struct open_node *need_node(struct opens *opens, uint64_t ino)
+{
+    struct open_node *node = find(opens, ino);
+
+    if (node != NULL)
+        return node;
+    node = mem_calloc(1, sizeof(*node));
+    if (node == NULL)
+        return NULL;
+    node->ino = ino;
+    HASH_ADD(hh, opens->nodes, ino, sizeof(node->ino), node);
+    if (node->hh.tbl != NULL)
+        return node;
+    free(node);
+    return NULL;
+}
+
+int opens_add(struct opens *opens, struct capstan_file *file, uint64_t ino,
+              unsigned flags, struct open_file **file_out)
+{
+    struct open_file *opened = mem_calloc(1, sizeof(*opened));
+    struct open_node *node = NULL;
+
+    if (opened != NULL) {
+        opened->ino = ino;
+        opened->flags = flags;
+        opened->users = 1;
+        opened->files[crew_self()->index] = file;
+        pthread_mutex_lock(&opens->lock);
+        node = need_node(opens, ino);
+        if (node != NULL)
+            DL_APPEND(node->files, opened);
+        pthread_mutex_unlock(&opens->lock);
+    }
+    if (node == NULL) {
+        free(opened);
+        capstan_file_close(&file);
+        return -ENOMEM;
+    }
+    *file_out = opened;
+    return 0;
+}
+
+static void close_all(struct open_file *file)
+{
+    struct crew_member *self = crew_self();
+
+    for (unsigned i = 0; i < CREW_MAX; i++)
+        if (i == self->index)
+            capstan_file_close(&file->files[i]);
+        else if (file->files[i] != NULL)
+            crew_close_later(self->crew, i, file->files[i]);
+}
+
+void opens_end(struct opens *opens, struct open_file *file)
+{
+    bool is_last;
+
+    pthread_mutex_lock(&opens->lock);
+    is_last = --file->users == 0;
+    if (is_last) {
+        struct open_node *node = find(opens, file->ino);
+
+        DL_DELETE(node->files, file);
+        if (node->files == NULL)
+            drop_node(opens, node);
+    }
+    pthread_mutex_unlock(&opens->lock);
+    if (!is_last)
+        return;
+    close_all(file);
+    free(file);
+}
+
+int opens_file(fuse_req_t req, struct open_file *file,
+               struct capstan_file **file_out)
+{
+    struct capstan_file **slot = &file->files[crew_self()->index];
+    int rc = 0;
+
+    if (*slot == NULL)
+        rc = capstan_inode_open(fs_enter_checked(req), file->ino,
+                                file->flags | CAPSTAN_OPEN_NOSYNC, slot, NULL);
+    *file_out = *slot;
+    return rc;
+}
+
+void opens_named(struct opens *opens, uint64_t ino, uint64_t dir,
+                 const char *name)
+{
+    struct open_node *node;
+
+    if (strlen(name) > NAME_MAX_LEN)
+        return;
+    pthread_mutex_lock(&opens->lock);
+    node = find(opens, ino);
+    if (node != NULL) {
+        node->dir = dir;
+        memcpy(node->name, name, strlen(name) + 1);
+    }
+    pthread_mutex_unlock(&opens->lock);
+}
+
+/* An open file of the name, with us among its users; NULL: there is none. */
+static struct open_file *get_named(struct opens *opens, uint64_t dir,
+                                   const char *name)
+{
+    struct open_file *file = NULL;
+    struct open_node *node, *next;
+
+    pthread_mutex_lock(&opens->lock);
+    HASH_ITER(hh, opens->nodes, node, next)
+    {
+        if (node->dir != dir || strcmp(node->name, name) != 0)
+            continue;
+        file = node->files;
+        file->users++;
+        break;
+    }
+    pthread_mutex_unlock(&opens->lock);
+    return file;
+}
+
+void opens_hold(struct opens *opens, fuse_req_t req, uint64_t dir,
+                const char *name)
+{
+    struct open_file *file = get_named(opens, dir, name);
+    struct capstan_file *ours;
+
+    if (file == NULL)
+        return;
+    /* if it cannot be held it is as if the program had opened it too late */
+    (void)opens_file(req, file, &ours);
+    opens_end(opens, file);
+}
