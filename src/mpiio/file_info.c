@@ -42,7 +42,7 @@ static compat_info_result hear(opal_infosubscriber_t *subscriber,
     struct face_file *face = face_of((ompi_file_t *)subscriber);
     struct adio_hints tried;
 
-    if (face == NULL)
+    if (face == NULL || *value == '\0') /* subscribed with nothing to say */
         return NULL;
     OPAL_THREAD_LOCK(&face->lock);
     tried = face->adio->hints;
