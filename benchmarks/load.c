@@ -62,13 +62,13 @@ static void batch_fini(struct load_batch *batch)
 
 /* Name the samples of a slice, by place, and have memory for them. */
 static void batch_set(struct load_batch *batch, const struct plan *plan,
-                      struct plan_slice slice, const struct shard_index *index)
+                      struct plan_slice slice, const struct load_data *data)
 {
     size_t need = 0;
     uint64_t i;
 
     for (i = 0; i < slice.count; i++) {
-        batch->samples[i] = &index->samples[plan->order[slice.first + i]];
+        batch->samples[i] = &data->samples[plan->order[slice.first + i]];
         need += batch->samples[i]->length;
     }
     batch->count = slice.count;
@@ -84,21 +84,21 @@ static void batch_set(struct load_batch *batch, const struct plan *plan,
 
 /* Which shards anyone reads from in a step: alike on all ranks. */
 static void mark_touched(unsigned char *touched, const struct plan *plan,
-                         uint64_t step, const struct shard_index *index)
+                         uint64_t step, const struct load_data *data)
 {
     struct plan_slice all = plan_step(plan, step);
     uint64_t i;
 
-    memset(touched, 0, index->shards);
+    memset(touched, 0, data->index.nfiles);
     for (i = 0; i < all.count; i++)
-        touched[index->samples[plan->order[all.first + i]].shard] = 1;
+        touched[data->samples[plan->order[all.first + i]].shard] = 1;
 }
 
 static void run_epoch(const struct load_options *options,
                       struct load_data *data, const struct plan *plan,
                       struct load_result *result)
 {
-    unsigned char *touched = mem_calloc(data->index.shards, 1);
+    unsigned char *touched = mem_calloc(data->index.nfiles, 1);
     struct load_batch batch;
     uint64_t step;
     int rank;
@@ -109,9 +109,9 @@ static void run_epoch(const struct load_options *options,
     batch_init(&batch, options->batch);
     for (step = 0; step < plan_steps(plan); step++) {
         batch_set(&batch, plan, plan_rank_step(plan, step, (uint32_t)rank),
-                  &data->index);
+                  data);
         if (options->mode == LOAD_COLLECTIVE) {
-            mark_touched(touched, plan, step, &data->index);
+            mark_touched(touched, plan, step, data);
             load_read_collective(data, &batch, touched);
         } else {
             load_read_independent(data, &batch);
@@ -126,7 +126,7 @@ static void run_epoch(const struct load_options *options,
 static void run_epochs(const struct load_options *options,
                        struct load_data *data, struct load_result *result)
 {
-    struct plan_shape shape = {.samples = data->index.count,
+    struct plan_shape shape = {.samples = data->index.nrows,
                                .batch = options->batch,
                                .seed = options->seed,
                                .group = options->group};

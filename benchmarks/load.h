@@ -11,7 +11,7 @@
 #ifndef CAPSTAN_BENCHMARKS_LOAD_H
 #define CAPSTAN_BENCHMARKS_LOAD_H
 
-#include "benchmarks/shard_index.h"
+#include "loader/index.h"
 
 #include <mpi.h>
 #include <stddef.h>
@@ -28,9 +28,18 @@ struct load_options {
     uint32_t group;
 };
 
+/* Where a sample lies: a row of the index, and the file that it is of. */
+struct sample {
+    uint32_t shard;
+    uint32_t crc32c;
+    uint64_t offset;
+    uint64_t length;
+};
+
 /* A dataset that is open for reading on all ranks. */
 struct load_data {
-    struct shard_index index;
+    struct index index;
+    struct sample *samples;
     MPI_File *shards;
     uint64_t reads; /* MPI_File_read calls of this rank */
     uint64_t bytes; /* this rank read */

@@ -89,26 +89,44 @@ static void read_index(struct load_data *data, const char *dataset)
         MPI_File_read_at_all(file, 0, bytes, (int)size, MPI_BYTE, &status),
         "read", "index");
     check_count(&status, (uint64_t)size, "index");
-    if (shard_index_decode(bytes, (size_t)size, &data->index) != 0)
+    if (index_decode(bytes, (size_t)size, &data->index) != 0)
         load_die("%s/index is not an index, or damaged", dataset);
     free(bytes);
     MPI_File_close(&file);
 }
 
+static void find_samples(struct load_data *data)
+{
+    uint64_t i;
+
+    data->samples = mem_calloc(data->index.nrows, sizeof(*data->samples));
+    if (data->samples == NULL)
+        load_die("out of memory for the samples");
+    for (i = 0; i < data->index.nrows; i++) {
+        const struct index_row *row = &data->index.rows[i];
+
+        data->samples[i] = (struct sample){
+            .shard = index_file_of(&data->index, i),
+            .crc32c = row->crc32c,
+            .offset = row->offset,
+            .length = row->length,
+        };
+    }
+}
+
 void load_data_open(struct load_data *data, const char *dataset)
 {
-    char name[32];
     uint32_t i;
 
     read_index(data, dataset);
-    if (data->index.count == 0)
+    if (data->index.nrows == 0)
         load_die("%s holds no samples", dataset);
-    data->shards = mem_calloc(data->index.shards, sizeof(*data->shards));
+    find_samples(data);
+    data->shards = mem_calloc(data->index.nfiles, sizeof(*data->shards));
     if (data->shards == NULL)
-        load_die("out of memory for %u shards", data->index.shards);
-    for (i = 0; i < data->index.shards; i++) {
-        snprintf(name, sizeof(name), "shard-%04u", i);
-        data->shards[i] = open_file(dataset, name);
+        load_die("out of memory for %u shards", data->index.nfiles);
+    for (i = 0; i < data->index.nfiles; i++) {
+        data->shards[i] = open_file(dataset, data->index.files[i].name);
     }
     data->reads = 0;
     data->bytes = 0;
@@ -118,11 +136,13 @@ void load_data_close(struct load_data *data)
 {
     uint32_t i;
 
-    for (i = 0; i < data->index.shards; i++)
+    for (i = 0; i < data->index.nfiles; i++)
         MPI_File_close(&data->shards[i]);
     free(data->shards);
     data->shards = NULL;
-    shard_index_fini(&data->index);
+    free(data->samples);
+    data->samples = NULL;
+    index_fini(&data->index);
 }
 
 void load_read_independent(struct load_data *data, struct load_batch *batch)
@@ -204,7 +224,7 @@ void load_read_collective(struct load_data *data, struct load_batch *batch,
     uint64_t next = 0;
     uint32_t shard;
 
-    for (shard = 0; shard < data->index.shards; shard++) {
+    for (shard = 0; shard < data->index.nfiles; shard++) {
         uint64_t first = next;
 
         if (!touched[shard])

@@ -6,7 +6,7 @@
 set -eu
 
 . "$top_srcdir/tests/lib/mpi.sh"
-pack=$top_builddir/benchmarks/pack
+pack="$top_builddir/src/tools/capstan pack --format raw"
 load=$top_builddir/benchmarks/load
 
 dir=$(mktemp -d)
@@ -49,7 +49,7 @@ check() {
 
 make_tree
 mkdir "$dir/data"
-"$pack" --shards 3 --max-sample 65536 "$dir/tree" "$dir/data"
+$pack --shards 3 --max-sample 65536 "$dir/tree" "$dir/data"
 bytes=$(cat "$dir"/data/shard-* | wc -c)
 [ "$bytes" = "$(cat "$dir"/tree/sub/* | wc -c)" ] ||
     fail "the shards hold $bytes bytes"
@@ -62,15 +62,15 @@ done
 
 # Some bytes differ: the ranks must not end well, and must say where.
 printf 'XXXXXXXXXXXXXXXX' |
-    dd of="$dir/data/shard-0001" bs=1 seek=4321 conv=notrunc 2>/dev/null
+    dd of="$dir/data/shard-000001" bs=1 seek=4321 conv=notrunc 2>/dev/null
 mpi_run 2 200 "$load" --mode collective "$dir/data" >"$dir/out" 2>&1 &&
     fail "changed bytes were not found"
 grep -q 'shard 1, offset' "$dir/out" || fail "no word of shard 1: $(cat "$dir/out")"
 echo "ok: changed bytes are found"
 
 # A shard cut short is an error too, not a hang.
-head -c 100 "$dir/data/shard-0002" >"$dir/short"
-mv "$dir/short" "$dir/data/shard-0002"
+head -c 100 "$dir/data/shard-000002" >"$dir/short"
+mv "$dir/short" "$dir/data/shard-000002"
 mpi_run 2 200 "$load" --mode independent "$dir/data" >"$dir/out" 2>&1 &&
     fail "a short shard was not found"
 [ $? != 124 ] || fail "a short shard hangs"
