@@ -16,7 +16,7 @@
  *           - id: 1
  *             service: "40001"     # port or name, one an endpoint
  *             directory: /nvme0/capstan
- *             buffered: true       # optional
+ *             buffered: false      # optional: past the page cache
  *
  * Threads  a map is read-only once loaded.
  * Failure  a file that cannot be used is refused whole; the text names file,
@@ -35,7 +35,7 @@ struct cluster_target {
     uint16_t id;
     char *service;
     char *directory;
-    bool is_buffered; /* through the page cache, not O_DIRECT */
+    bool is_buffered; /* through the page cache, not O_DIRECT: the default */
     const struct cluster_server *server; /* set when loaded */
 };
 

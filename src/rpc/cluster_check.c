@@ -114,6 +114,7 @@ static int check_target(const struct cluster_source *source, unsigned server,
         return rc;
     target_path(path, server, index, "directory");
     rc = take(source, path, &raw->directory, &target->directory);
+    target->is_buffered = true;
     if (rc != 0 || raw->buffered == NULL)
         return rc;
     target_path(path, server, index, "buffered");

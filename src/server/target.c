@@ -117,6 +117,7 @@ static int open_objects(struct srv_target *target,
     struct obj_config config = {
         .directory = self->directory,
         .queue_depth = limits->queue_depth,
+        .is_direct = !self->is_buffered,
         .disk = target->config.disk,
     };
     int rc;

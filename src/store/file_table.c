@@ -94,7 +94,7 @@ static struct file *take_slot(struct file_table *table, uint64_t ino,
     memset(file, 0, sizeof(*file));
     file->ino = ino;
     file->part = part;
-    file->fd = -1;
+    file->fd = file->direct_fd = -1;
     file->waiting_end = &file->waiting;
     snprintf(file->path, sizeof(file->path), "%02x/%016llx%s", file_shard(ino),
              (unsigned long long)ino, part == 0 ? "" : ".sum");
@@ -103,12 +103,20 @@ static struct file *take_slot(struct file_table *table, uint64_t ino,
     return file;
 }
 
+void file_close(struct file *file)
+{
+    if (file->direct_fd >= 0)
+        close(file->direct_fd);
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = file->direct_fd = -1;
+}
+
 static void drop_slot(struct file_table *table, struct file *file)
 {
     struct file **link = bucket_of(table, file->ino, file->part);
 
-    if (file->fd >= 0)
-        close(file->fd);
+    file_close(file);
     while (*link != file)
         link = &(*link)->chain;
     *link = file->chain;

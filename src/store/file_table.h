@@ -26,6 +26,7 @@ struct file {
     uint64_t ino;
     uint8_t part;
     int fd;                 /* -1: closed */
+    int direct_fd;          /* the same with O_DIRECT; -1: not opened */
     bool is_busy;           /* the table's: got and not put */
     bool is_opening;        /* an open is under way */
     bool is_creating;       /* and would create the file */
@@ -71,6 +72,9 @@ void file_table_put(struct file_table *table, struct file *file);
 
 /** Close the file that was quiet for longest. @return false if none is. */
 bool file_table_evict(struct file_table *table);
+
+/** Close the descriptors that are open. */
+void file_close(struct file *file);
 
 /** The shard directory of an inode number. */
 unsigned file_shard(uint64_t ino);

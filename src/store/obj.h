@@ -63,6 +63,7 @@ struct obj_io {
 struct obj_config {
     const char *directory; /* obj_uring: an existing directory */
     unsigned queue_depth;  /* operations at the device at once */
+    bool is_direct; /* obj_uring: past the page cache, what is aligned */
     void *pool;            /* obj_uring: memory to register, or NULL */
     size_t pool_size;
     void *disk; /* obj_mem: the struct obj_mem_disk */

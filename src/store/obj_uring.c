@@ -330,6 +330,7 @@ static void store_init(struct uring_store *store,
     store->depth = depth == 0          ? DEPTH_DEFAULT
                    : depth > DEPTH_MAX ? DEPTH_MAX
                                        : depth;
+    store->is_direct = config->is_direct;
     list_init(&store->queue);
     list_init(&store->ended);
     for (unsigned i = 0; i < SHARDS; i++)

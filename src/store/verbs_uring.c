@@ -26,6 +26,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define DIRECT_ALIGN 4096u
 #define RETRIES_MAX 1000 /* of one operation, after -EINTR or -EAGAIN */
 #ifndef TRANSFER_MAX     /* tests make it small, so that transfers resume */
 #define TRANSFER_MAX ((size_t)1 << 30)
@@ -83,6 +84,42 @@ bool tries_again(struct obj_io *io, int result)
  * READ and WRITE.
  */
 
+/*
+ * Direct I/O: an extent that is aligned goes by a second descriptor with
+ * O_DIRECT, any other by the page cache, which the kernel keeps coherent: it
+ * writes back before a direct read, and drops before a direct write.
+ */
+static bool is_aligned(const void *memory, size_t length, uint64_t offset)
+{
+    return (((uintptr_t)memory | length | offset) & (DIRECT_ALIGN - 1)) == 0;
+}
+
+static int open_direct(struct uring_store *store, struct file *file)
+{
+    char path[64];
+
+    if (file->direct_fd >= 0)
+        return file->direct_fd;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+    file->direct_fd = open(path, O_RDWR | O_CLOEXEC | O_DIRECT);
+    if (file->direct_fd < 0 && errno == EINVAL) {
+        log_warn("no direct I/O on this file system: going on without");
+        store->is_direct = false;
+    }
+    return file->direct_fd;
+}
+
+static int transfer_fd(struct uring_store *store, struct file *file,
+                       const void *memory, size_t length, uint64_t offset)
+{
+    int fd = -1;
+
+    if (store->is_direct && file->part == 0 &&
+        is_aligned(memory, length, offset))
+        fd = open_direct(store, file);
+    return fd >= 0 ? fd : file->fd;
+}
+
 static void send_transfer(struct uring_store *store, struct obj_io *io)
 {
     struct uring_op *op = op_of(io);
@@ -90,13 +127,15 @@ static void send_transfer(struct uring_store *store, struct obj_io *io)
     char *memory = (char *)io->memory + op->moved;
     uint64_t offset = io->offset + op->moved;
     uint64_t tag = (uintptr_t)io;
+    int fd;
 
     if (length > TRANSFER_MAX)
         length = TRANSFER_MAX;
+    fd = transfer_fd(store, op->file, memory, length, offset);
     if (io->verb == OBJ_READ)
-        ring_read(store->ring, op->file->fd, memory, length, offset, tag);
+        ring_read(store->ring, fd, memory, length, offset, tag);
     else
-        ring_write(store->ring, op->file->fd, memory, length, offset,
+        ring_write(store->ring, fd, memory, length, offset,
                    io->is_durable, tag);
 }
 
@@ -255,9 +294,7 @@ static void start_destroy(struct uring_store *store, struct obj_io *io)
 {
     struct file *file = op_of(io)->file;
 
-    if (file->fd >= 0)
-        close(file->fd);
-    file->fd = -1;
+    file_close(file);
     file->is_held = true;
     ring_unlinkat(store->ring, store->dir_fd, file->path, (uintptr_t)io);
 }

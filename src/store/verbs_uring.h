@@ -38,6 +38,7 @@ struct uring_store {
     unsigned active;      /* admitted and not ended */
     struct io_list queue; /* not admitted */
     struct io_list ended; /* to be called back */
+    bool is_direct; /* until the file system refuses */
     bool has_logged_error;
     struct shard shards[SHARDS];
 };

@@ -18,9 +18,9 @@ DEPS_PACKAGES=(
     librocksdb-dev libisal-dev libcyaml-dev libyaml-dev uthash-dev libxxhash-dev
     libfuse3-dev fuse3
     # the tests: unit tests, MPI programs in C and Python, HDF5 over MPI-IO,
-    # cut links between network namespaces
+    # cut links between network namespaces; benchmarks/store
     libcunit1-dev python3 python3-mpi4py python3-numpy
-    libhdf5-openmpi-dev iproute2 procps
+    libhdf5-openmpi-dev iproute2 procps fio
 )
 
 deps_missing() {

@@ -23,7 +23,7 @@ static const char good[] = "cluster: 7d3c1a55\n"
                            "      - id: 3\n"
                            "        service: \"40002\"\n"
                            "        directory: /d/b\n"
-                           "        buffered: true\n"
+                           "        buffered: false\n"
                            "  - name: s2\n"
                            "    node: n2\n"
                            "    targets:\n"
@@ -81,8 +81,8 @@ static void test_good_file_is_read_whole(void)
     CU_ASSERT_EQUAL(cluster->target_ids[0], 3);
     CU_ASSERT_EQUAL(cluster->target_ids[1], 9);
     CU_ASSERT_EQUAL(cluster->target_ids[2], 65535);
-    CU_ASSERT_TRUE(cluster->targets[0]->is_buffered);
-    CU_ASSERT_FALSE(cluster->targets[1]->is_buffered);
+    CU_ASSERT_FALSE(cluster->targets[0]->is_buffered);
+    CU_ASSERT_TRUE(cluster->targets[1]->is_buffered);
     CU_ASSERT_STRING_EQUAL(cluster->targets[0]->service, "40002");
     CU_ASSERT_STRING_EQUAL(cluster->targets[0]->directory, "/d/b");
     CU_ASSERT_PTR_EQUAL(cluster->targets[2]->server, &cluster->servers[1]);
@@ -164,9 +164,9 @@ static void test_wrong_shape_names_the_field(void)
     expect_text(with("cluster: 7d3c1a55\n", ""), "file: cluster: missing");
     expect_text(with("        service: \"40002\"\n", ""),
                 "file: line 14: servers[0].targets[1].service: missing");
-    expect_text(with("        buffered: true\n", "        id: 4\n"),
+    expect_text(with("        buffered: false\n", "        id: 4\n"),
                 "file: line 17: servers[0].targets[1].id: given twice");
-    expect_text(with("        buffered: true\n", "        speed: 4\n"),
+    expect_text(with("        buffered: false\n", "        speed: 4\n"),
                 "file: line 17: servers[0].targets[1].speed: unknown field");
     expect_text(with("width: 2", "depth: 2"),
                 "file: line 5: defaults.depth: unknown field");
@@ -216,7 +216,7 @@ static void test_numbers_are_read_whole_or_refused(void)
     expect_text(with("65536", "2147483648"),
                 "file: line 4: defaults.stripe_size: 2147483648 is out of "
                 "range (0 to 1073741824)");
-    expect_text(with("buffered: true", "buffered: maybe"),
+    expect_text(with("buffered: false", "buffered: maybe"),
                 "file: line 17: servers[0].targets[1].buffered: 'maybe' is "
                 "neither true nor false");
 }

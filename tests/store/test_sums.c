@@ -71,6 +71,11 @@ static void test_from_here_on_the_store_is_real(void)
     obj_fixture.rounds = 200;
 }
 
+static void test_from_here_on_io_is_direct(void)
+{
+    obj_fixture.config.is_direct = true;
+}
+
 static void test_from_here_on_the_store_is_simulated(void)
 {
     obj_fixture.driver = &over_mem;
@@ -141,6 +146,37 @@ static void random_bytes(struct rng *rng, char *at, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         at[i] = (char)rng_next(rng);
+}
+
+/* Aligned extents go past the page cache, their neighbours through it. */
+static void test_direct_and_cached_io_agree(void)
+{
+    enum { SIZE = 16 * SUMS_BLOCK };
+    static _Alignas(4096) char bytes[SIZE], out[SIZE];
+    struct obj_store *store = fixture_open();
+    struct rng rng;
+    uint64_t at, n;
+
+    rng_init(&rng, unit_seed());
+    for (unsigned i = 0; i < 300; i++) {
+        at = rng_below(&rng, 16);
+        n = 1 + rng_below(&rng, 16 - at);
+        at *= SUMS_BLOCK;
+        n *= SUMS_BLOCK;
+        if (rng_chance(&rng, 50)) {
+            at += rng_below(&rng, 100);
+            n = 1 + rng_below(&rng, n - 100);
+        }
+        random_bytes(&rng, bytes + at, n);
+        CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, at, bytes + at, n), n);
+        CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, at, out + at, n), n);
+        CU_ASSERT_EQUAL(memcmp(bytes + at, out + at, n), 0);
+    }
+    n = (uint64_t)do_io(store, OBJ_READ, INO, 0, out, SIZE);
+    CU_ASSERT_EQUAL(n, size_of(store, INO));
+    CU_ASSERT_EQUAL(memcmp(bytes, out, n), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
 }
 
 static void test_sum_of_zeros_is_kept_as_zero(void)
@@ -594,6 +630,9 @@ static const struct unit_test tests[] = {
     OBJ_CONTRACT,
     UNIT_TEST(test_only_dirty_regions_are_summed_again),
     UNIT_TEST(test_neighbours_in_a_block_do_not_collide),
+    UNIT_TEST(test_from_here_on_io_is_direct),
+    OBJ_CONTRACT,
+    UNIT_TEST(test_direct_and_cached_io_agree),
     UNIT_TEST(test_from_here_on_the_store_is_simulated),
 };
 
