@@ -51,7 +51,8 @@
     X(59, entry_lock, PROTO_ONCE)                                              \
     X(60, entry_settle, PROTO_ONCE)                                            \
     X(61, inode_settle, PROTO_ONCE)                                            \
-    X(62, check, 0)
+    X(62, check, 0)                                                        \
+    X(70, scrub, 0)
 
 /* Requests. */
 #define PROTO_REQ_hello(U8, U16, U32, U64, INODE, BYTES)                       \
@@ -217,6 +218,13 @@
 #define PROTO_REQ_check(U8, U16, U32, U64, INODE, BYTES)                       \
     U8(kind) U8(repair) BYTES(after, 512)
 
+/* Read objects from a place on and compare; the answer says where it stopped. */
+#define PROTO_REQ_scrub(U8, U16, U32, U64, INODE, BYTES)                       \
+    U32(shard)                                                                 \
+    U64(ino)    /* the last that was read */                                   \
+    U64(offset) /* in it, or 0: it is done */                                  \
+    U64(budget) /* bytes to read, about */
+
 /* Replies; the status is in the header, a text may follow on failure. */
 #define PROTO_REP_hello(U8, U16, U32, U64, INODE, BYTES)                       \
     U64(session) U32(window) U16(target)
@@ -282,5 +290,14 @@
 #define PROTO_REP_inode_settle(U8, U16, U32, U64, INODE, BYTES) U8(unused)
 #define PROTO_REP_check(U8, U16, U32, U64, INODE, BYTES)                       \
     U8(is_end) U32(count) BYTES(records, PROTO_ENTRIES_MAX)
+
+#define PROTO_REP_scrub(U8, U16, U32, U64, INODE, BYTES)                       \
+    U8(is_end)                                                                 \
+    U32(shard)                                                                 \
+    U64(ino)                                                                   \
+    U64(offset)                                                                \
+    U64(objects) /* that were finished */                                      \
+    U64(bytes)                                                                 \
+    BYTES(bad, PROTO_SCRUB_BAD_MAX) /* u64 ino, u64 offset of each block */
 
 #endif

@@ -35,6 +35,8 @@
 #define PROTO_XATTR_MAX 32768u
 #define PROTO_XATTRS_MAX 49152u
 #define PROTO_HOLDS_MAX 512u
+#define PROTO_SCRUB_BAD_MAX 4096u
+#define PROTO_SCRUB_BUDGET_MAX (64ull << 20)
 #define PROTO_TEXT_MAX 256u /* of an error text behind a failed reply */
 
 enum { PROTO_ONCE = 1 };

@@ -15,6 +15,7 @@ static_assert(COUNTER_COUNT <= PROTO_COUNTERS_MAX, "counters fit a reply");
 
 static op_fn *const handlers[] = {
     [PROTO_OP_ping] = op_ping,
+    [PROTO_OP_scrub] = op_scrub,
     [PROTO_OP_stats] = op_stats,
     [PROTO_OP_lookup] = op_lookup,
     [PROTO_OP_create] = op_create,

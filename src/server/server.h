@@ -38,6 +38,7 @@ struct change_task;
 struct changes;
 struct holds;
 struct reaper;
+struct scrub;
 
 struct srv_target {
     struct srv_target_config config;
@@ -63,6 +64,7 @@ struct srv_target {
     unsigned nwaiting; /* changes that try again later */
     struct holds *holds;
     struct reaper *reaper;
+    struct scrub *scrub;
     struct locks *locks;
 
     struct names_op sync_op; /* once a second while there is something new */
@@ -81,6 +83,7 @@ void op_dispatch(void *ctx, struct rpc_request *request);
 /** One handler an opcode. */
 typedef void op_fn(struct srv_target *target, struct rpc_request *request);
 
+op_fn op_scrub;                                             /* op_scrub.c */
 op_fn op_ping, op_stats;                                     /* op_misc.c */
 op_fn op_lookup, op_getattr, op_setattr, op_create, op_mkdir, op_make,
     op_set_striped, op_dir_state;                            /* op_names.c */
@@ -103,6 +106,8 @@ int object_tasks_init(struct srv_target *target);
 void object_tasks_fini(struct srv_target *target);
 int changes_init(struct srv_target *target);
 void changes_fini(struct srv_target *target);
+int scrub_create(struct srv_target *target);
+void scrub_destroy(struct srv_target *target);
 int lock_table_init(struct srv_target *target);
 
 /** Settle or undo the changes that a restart interrupted. */

@@ -180,6 +180,8 @@ static int make_tasks(struct srv_target *target)
     if (rc == 0)
         rc = lock_table_init(target);
     if (rc == 0)
+        rc = scrub_create(target);
+    if (rc == 0)
         rc = reaper_create(target, &target->reaper);
     if (rc == 0)
         rc = holds_create(clock_now(target->clock), &target->holds);
@@ -285,6 +287,7 @@ void srv_target_destroy(struct srv_target **target_p)
     if (target->net != NULL)
         net_close(target->net);
     reaper_destroy(&target->reaper);
+    scrub_destroy(target);
     holds_destroy(&target->holds);
     locks_destroy(&target->locks);
     changes_fini(target);

@@ -24,6 +24,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define OBJ_SHARDS 256u
+
 struct obj_store;
 struct obj_io;
 
@@ -79,6 +81,8 @@ struct obj_driver {
     int (*wait_fd)(struct obj_store *store);
     int (*space)(struct obj_store *store, uint64_t *total_out,
                  uint64_t *free_out);
+    int (*list)(struct obj_store *store, unsigned shard, uint64_t after,
+                uint64_t *inos, unsigned room, unsigned *count_out);
 };
 
 /* Drivers embed this first. */
@@ -147,6 +151,19 @@ static inline int obj_space(struct obj_store *store, uint64_t *total_out,
                             uint64_t *free_out)
 {
     return store->driver->space(store, total_out, free_out);
+}
+
+/**
+ * List objects of one of OBJ_SHARDS shards, those above `after`, ascending.
+ *
+ * @param inos  room for `room` of them; fewer are told only at the end.
+ * @return 0 or -errno (the shard cannot be read).
+ */
+static inline int obj_list(struct obj_store *store, unsigned shard,
+                           uint64_t after, uint64_t *inos, unsigned room,
+                           unsigned *count_out)
+{
+    return store->driver->list(store, shard, after, inos, room, count_out);
 }
 
 /*

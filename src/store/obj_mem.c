@@ -20,6 +20,7 @@
  */
 #include "store/obj.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "store/image_mem.h"
@@ -248,6 +249,23 @@ static int mem_space(struct obj_store *base, uint64_t *total_out,
     return 0;
 }
 
+static int mem_list(struct obj_store *base, unsigned shard, uint64_t after,
+                    uint64_t *inos, unsigned room, unsigned *count_out)
+{
+    const struct image *image = &store_of(base)->disk->now;
+    unsigned n = 0;
+
+    for (size_t i = 0; i < image->nobjects && n < room; i++) {
+        uint64_t ino = image->objects[i].ino;
+
+        if ((ino & PART_BIT) == 0 && ino > after &&
+            (hash_ino(ino) & (OBJ_SHARDS - 1)) == shard)
+            inos[n++] = ino;
+    }
+    *count_out = n;
+    return 0;
+}
+
 static void mem_close(struct obj_store *base)
 {
     struct mem_store *store = store_of(base);
@@ -267,6 +285,7 @@ const struct obj_driver obj_mem = {
     .pending = mem_pending,
     .wait_fd = mem_wait_fd,
     .space = mem_space,
+    .list = mem_list,
 };
 
 /*

@@ -40,9 +40,11 @@
 #include "base/mem.h"
 #include "store/verbs_uring.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -255,6 +257,59 @@ static int uring_space(struct obj_store *base, uint64_t *total_out,
 }
 
 /*
+ * Listing.
+ */
+
+/* The number that a name stands for. @return false: it is not an object's. */
+static bool parse_name(const char *name, uint64_t *ino_out)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    if (strlen(name) != 16 || strspn(name, digits) != 16)
+        return false;
+    *ino_out = strtoull(name, NULL, 16);
+    return true;
+}
+
+/* Keep the least `room` of all that are offered, ascending. */
+static void offer(uint64_t ino, uint64_t *inos, unsigned room, unsigned *count)
+{
+    unsigned at = *count;
+
+    if (at == room && ino >= inos[room - 1])
+        return;
+    if (at == room)
+        at--;
+    for (; at > 0 && inos[at - 1] > ino; at--)
+        inos[at] = inos[at - 1];
+    inos[at] = ino;
+    *count += *count < room;
+}
+
+static int uring_list(struct obj_store *base, unsigned shard, uint64_t after,
+                      uint64_t *inos, unsigned room, unsigned *count_out)
+{
+    struct dirent *entry;
+    uint64_t ino;
+    char name[3];
+    DIR *dir;
+    int fd;
+
+    snprintf(name, sizeof(name), "%02x", shard & 0xff);
+    fd = openat(store_of(base)->dir_fd, name,
+                O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir == NULL)
+        return -errno;
+    *count_out = 0;
+    while ((entry = readdir(dir)) != NULL)
+        if (parse_name(entry->d_name, &ino) && ino > after)
+            offer(ino, inos, room, count_out);
+    closedir(dir);
+    return 0;
+}
+
+/*
  * Open and close.
  */
 
@@ -394,4 +449,5 @@ const struct obj_driver obj_uring = {
     .pending = uring_pending,
     .wait_fd = uring_wait_fd,
     .space = uring_space,
+    .list = uring_list,
 };

@@ -439,6 +439,12 @@ static int sums_space(struct obj_store *base, uint64_t *total_out,
     return obj_space(store_of(base)->below, total_out, free_out);
 }
 
+static int sums_list(struct obj_store *base, unsigned shard, uint64_t after,
+                     uint64_t *inos, unsigned room, unsigned *count_out)
+{
+    return obj_list(store_of(base)->below, shard, after, inos, room, count_out);
+}
+
 static int sums_open(const struct obj_config *config,
                      struct obj_store **store_out)
 {
@@ -479,6 +485,7 @@ static const struct obj_driver sums_driver = {
     .pending = sums_pending,
     .wait_fd = sums_wait_fd,
     .space = sums_space,
+    .list = sums_list,
 };
 
 void sums_flush(struct obj_store *base)

@@ -15,7 +15,7 @@
 
 #include <assert.h>
 
-#define SHARDS 256
+#define SHARDS OBJ_SHARDS
 
 /* Counts changes of names in a shard directory; synced <= changed. */
 struct shard {

@@ -15,6 +15,7 @@
 static const struct tool_command commands[] = {
     {"up", "", "start a cluster on this machine", 0, 0, cmd_up},
     {"down", "", "stop the cluster that `up` started", 0, 0, cmd_down},
+    {"scrub", "", "compare every block with its checksum", 0, 0, cmd_scrub},
     {"status", "", "show every target and its counters", 0, 0, cmd_status},
     {"env", "", "print shell exports for programs that use the cluster", 0, 0,
      cmd_env},
