@@ -8,7 +8,7 @@
  *   2. parts go out in steps of at most one collective buffer, round after
  *      round, aggregator after aggregator. A step is a small broadcast of a
  *      header (status, bytes that exist) and the data itself down a tree of
- *      ranks (coll_tree.c), received straight in user memory;
+ *      ranks that enters each node once, received straight in user memory;
  *   3. while a step is delivered the next header is under way, and an
  *      aggregator reads two of its steps ahead, into its own user memory.
  *
@@ -154,6 +154,7 @@ static bool post_header(struct coll_op *op)
         if (ahead->state != AHEAD_READY)
             return false;
         share->header = ahead->header;
+        share->header.node = op->kept->nodes.here;
         op->explain.messages++;
     }
     PMPI_Ibcast(&share->header, sizeof(share->header), MPI_BYTE, root,
@@ -171,6 +172,7 @@ static void post_data(struct coll_op *op, struct delivery *delivery)
     uint64_t bytes = bytes_of(share, share->step);
     uint64_t children;
     struct coll_memory memory;
+    struct coll_place place;
     int root = root_of(op, share->step);
 
     share->scratch.list.n = 0;
@@ -188,9 +190,11 @@ static void post_data(struct coll_op *op, struct delivery *delivery)
     delivery->is_under_way = true;
     delivery->step = share->step;
     delivery->since = coll_trace_now(op->kept->trace);
+    coll_nodes_tree(&op->kept->nodes, op->file->rank, root,
+                    (int)share->header.node, &place);
     coll_tree_start(&delivery->tree, op->kept->comm,
-                    COLL_TAG_STEP + (int)(share->step % 2), root, &memory);
-    children = (unsigned)delivery->tree.nchildren;
+                    COLL_TAG_STEP + (int)(share->step % 2), &place, &memory);
+    children = (unsigned)place.nchildren;
     op->explain.messages += children;
     op->explain.bytes_exchanged += children * share->header.bytes;
     op->bytes += share->header.bytes;

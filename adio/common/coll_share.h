@@ -18,6 +18,7 @@
 struct share_header {
     int64_t code;
     uint64_t bytes; /* that exist, from the step's start */
+    int64_t node;   /* of the root */
 };
 
 enum ahead_state { AHEAD_FREE, AHEAD_READING, AHEAD_READY };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One message from one rank to all, forwarded along a binomial tree.
+ * One message from one rank to all, forwarded along a tree (coll_nodes_tree).
  *
  * Why not MPI_Ibcast: Open MPI 4 and 5 cut a large one into segments of 16 KiB
  * and advance one segment a progress call, which on busy cores costs a
@@ -14,18 +14,16 @@
 #ifndef CAPSTAN_ADIO_COLL_TREE_H
 #define CAPSTAN_ADIO_COLL_TREE_H
 
+#include "adio/common/coll_nodes.h"
 #include "adio/common/coll_runs.h"
-
-#define TREE_CHILDREN_MAX 31 /* log2 of the most ranks MPI can number */
 
 struct coll_tree {
     MPI_Comm comm;
     int tag;
     struct coll_memory memory; /* owned: freed when it is over */
     MPI_Request from;
-    int children[TREE_CHILDREN_MAX];
-    int nchildren;
-    MPI_Request to[TREE_CHILDREN_MAX];
+    struct coll_place place;
+    MPI_Request to[NODE_CHILDREN_MAX];
     bool is_forwarded;
 };
 
@@ -37,7 +35,8 @@ void coll_tree_init(struct coll_tree *tree);
  *
  * @param memory  what to send at the root, where to receive elsewhere; taken.
  */
-void coll_tree_start(struct coll_tree *tree, MPI_Comm comm, int tag, int root,
+void coll_tree_start(struct coll_tree *tree, MPI_Comm comm, int tag,
+                     const struct coll_place *place,
                      const struct coll_memory *memory);
 
 /** Move on. @return true when received and passed on (or never started). */

@@ -236,6 +236,59 @@ static void test_aggregators_spread_over_nodes(void)
     check_spread(&nodes, 24);
 }
 
+/* Candidates take turns by NUMA node, from the card's on. */
+static void test_candidates_begin_near_the_card(void)
+{
+    static const int numa[] = {0, 0, 0, 1, 1, 1}, nowhere[] = {-1, -1};
+    int out[NODE_CANDIDATES];
+
+    test.what = "candidates by NUMA node";
+    coll_nodes_candidates(numa, 6, 1, out);
+    CHECK(out[0] == 3 && out[1] == 0 && out[2] == 4 && out[3] == 1);
+    CHECK(out[6] == out[0] && out[7] == out[1]);
+    coll_nodes_candidates(numa, 6, -1, out);
+    CHECK(out[0] == 0 && out[1] == 3);
+    coll_nodes_candidates(nowhere, 2, 1, out);
+    CHECK(out[0] == 0 && out[1] == 1 && out[2] == 0);
+}
+
+/* Nodes of 5, 1 and 4 ranks that were numbered in turn: whoever is the root, a
+ * tree reaches every rank once and enters every other node once. */
+static void test_tree_enters_each_node_once(void)
+{
+    int here[3][5] = {{0, 3, 5, 7, 9}, {1}, {2, 4, 6, 8}};
+    const int count[3] = {5, 1, 4};
+    struct coll_node node[3] = {{.candidates = {3}},
+                                {.candidates = {1}},
+                                {.candidates = {8}}};
+    int node_of[10], nreached, nentered;
+
+    test.what = "tree over nodes";
+    for (int n = 0; n < 3; n++)
+        for (int i = 0; i < count[n]; i++)
+            node_of[here[n][i]] = n;
+    for (int root = 0; root < 10; root++) {
+        nreached = nentered = 0;
+        for (int rank = 0; rank < 10; rank++) {
+            int n = node_of[rank];
+            struct coll_nodes nodes = {.size = 10,
+                                       .nnodes = 3,
+                                       .here = n,
+                                       .ranks_here = count[n],
+                                       .locals = here[n],
+                                       .nodes = node};
+            struct coll_place place;
+
+            coll_nodes_tree(&nodes, rank, root, node_of[root], &place);
+            CHECK((place.parent < 0) == (rank == root));
+            nreached += place.nchildren;
+            nentered += rank != root && node_of[place.parent] != n;
+        }
+        CHECK(nreached == 9);
+        CHECK(nentered == 2);
+    }
+}
+
 /* ROMIO's words for who may aggregate. */
 static void test_config_list_names_hosts_and_counts(void)
 {
@@ -290,6 +343,8 @@ int main(int argc, char **argv)
                argv[2]);
     test_aggregators_spread_over_nodes();
     test_config_list_names_hosts_and_counts();
+    test_candidates_begin_near_the_card();
+    test_tree_enters_each_node_once();
     test_null_driver_reads_zeros();
     test_alike_reads_leave_storage_once();
     test_strategy_follows_access();

@@ -343,7 +343,7 @@ static void fail_prepare(struct adio_file *file)
         MPI_Allreduce(&rc, &most, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
         CHECK(rc == most && (rc == 0 || rc == -ENOMEM));
     }
-    CHECK(n == 4);
+    CHECK(n == 7);
 }
 
 void test_faults(uint64_t seed)

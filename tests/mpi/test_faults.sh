@@ -114,7 +114,7 @@ outcome() {
         echo "hang: $(grep -c '^rank' "$work/out") of $ranks_peer ranks return"
     elif [ "$word" != "as expected" ]; then
         echo "${word:-crash}"
-    elif grep -q "^rank 0: class 0" "$work/out"; then
+    elif grep -m1 "^rank" "$work/out" | grep -q ": class 0"; then
         echo "all: success"
     else
         echo "all: the same error"
