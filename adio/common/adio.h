@@ -197,7 +197,9 @@ struct adio_explain {
     uint64_t bytes_delivered; /* this rank wanted and got */
     uint64_t bytes_exchanged; /* this rank sent to other ranks */
     uint64_t messages;        /* this rank sent to other ranks */
+    uint64_t plans_reused;    /* 1: what was agreed on the last time served */
     uint64_t collectives;     /* so far on this file, totals in the *_total */
+    uint64_t plans_reused_total;
     uint64_t bytes_storage_total;
     uint64_t bytes_delivered_total;
 };

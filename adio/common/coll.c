@@ -241,6 +241,7 @@ bool coll_step(struct coll_op *op)
         advance(kept->head);
         if (kept->head->state != COLL_OVER)
             break;
+        coll_exchange_keep(kept->head); /* before the next one looks */
         dequeue(kept);
     }
     kept->is_stepping = false;
@@ -253,6 +254,8 @@ static void explain(struct coll_op *op)
 
     op->explain.bytes_delivered = op->bytes;
     op->explain.collectives = last->collectives + 1;
+    op->explain.plans_reused_total =
+        last->plans_reused_total + op->explain.plans_reused;
     op->explain.bytes_storage_total =
         last->bytes_storage_total + op->explain.bytes_storage;
     op->explain.bytes_delivered_total = last->bytes_delivered_total + op->bytes;

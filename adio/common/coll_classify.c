@@ -158,6 +158,7 @@ static void combine(const struct coll_summary *left, struct coll_summary *right)
         (left->asking == 0 || right->asking == 0 || left->end <= right->begin);
     both.is_ahead = left->is_ahead && right->is_ahead;
     both.is_tangled = left->is_tangled || right->is_tangled;
+    both.is_same = left->is_same && right->is_same;
     if (right->begin < both.begin)
         both.begin = right->begin;
     if (right->end > both.end)
@@ -327,6 +328,15 @@ static void lay_realms(struct coll_op *op)
                     (uint32_t)all->width, align);
 }
 
+static bool is_same_realm(const struct coll_op *op)
+{
+    const struct coll_realm *before = &op->kept->asked.realm;
+
+    return before->begin == op->realm.begin && before->unit == op->realm.unit &&
+           before->width == op->realm.width &&
+           before->owners == op->realm.owners;
+}
+
 static bool is_combined(struct coll_op *op)
 {
     if (op->kept->ring != NULL)
@@ -341,6 +351,8 @@ enum coll_state coll_classify_step(struct coll_op *op)
 {
     enum coll_state next;
 
+    if (!op->is_entered)
+        op->local.is_same = coll_exchange_is_same(op);
     if (!is_combined(op))
         return COLL_CLASSIFY;
     if (op->all.failing != COLL_NOBODY) {
@@ -350,6 +362,7 @@ enum coll_state coll_classify_step(struct coll_op *op)
         return COLL_TEXT;
     }
     if (op->all.is_ahead) {
+        op->explain.plans_reused = 1;
         op->explain.strategy = ADIO_STRATEGY_DIRECT;
         memcpy(op->explain.why, op->kept->plan.why, sizeof(op->explain.why));
         return COLL_OVER;
@@ -361,6 +374,7 @@ enum coll_state coll_classify_step(struct coll_op *op)
     }
     lay_realms(op);
     next = choose(op);
+    op->is_asked = op->all.is_same && is_same_realm(op);
     if (op->explain.strategy == ADIO_STRATEGY_SHARE ||
         op->explain.strategy == ADIO_STRATEGY_TWO_PHASE)
         op->explain.aggregators = op->realm.owners;

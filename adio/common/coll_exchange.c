@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
+ * When every rank asks for the same as the last time (CLASSIFY tells), nothing is
+ * sent: a rank splits its own runs anew, for its memory may be elsewhere, and an
+ * aggregator takes the wishes that were kept. Else:
+ *
  * The exchange in steps: send (Issend), receive whatever comes (Improbe), enter
  * the barrier when one's sends are matched, go on receiving until it is over.
  *
@@ -79,11 +83,43 @@ static void encode(const struct coll_list *list, struct coll_wire_run *to)
     }
 }
 
+static void undo_set_up(struct coll_op *op)
+{
+    coll_exchange_reset(op->exchange);
+    coll_parts_fini(&op->exchange->parts);
+    coll_client_reset(op->client);
+}
+
+/* The wishes that were kept, as if they had just arrived. */
+static void take_kept(struct coll_op *op)
+{
+    struct coll_wishes *wishes = &op->exchange->wishes;
+    struct coll_wishes own = *wishes;
+
+    *wishes = op->kept->asked.exchange->wishes;
+    op->kept->asked.exchange->wishes = own;
+    coll_exchange_forget(op->kept);
+    for (size_t i = 0; i < wishes->n; i++) {
+        struct coll_wish *wish = &wishes->all[i];
+
+        wish->request = MPI_REQUEST_NULL;
+        wish->first = 0;
+        wish->left = runs_bytes(wish->list.runs, wish->list.n);
+    }
+    op->explain.plans_reused = 1;
+}
+
 void coll_exchange_start(struct coll_op *op)
 {
     struct coll_exchange *exchange = op->exchange;
     struct coll_wire_run *wire;
 
+    if (op->is_asked) {
+        take_kept(op);
+        return;
+    }
+    if (!op->is_second_try)
+        undo_set_up(op);
     if (set_up(op, exchange) != 0) {
         coll_fail_memory(op, "asking aggregators");
         return;
@@ -181,6 +217,8 @@ bool coll_exchange_step(struct coll_op *op)
     struct coll_exchange *exchange = op->exchange;
     int flag;
 
+    if (op->is_asked)
+        return true;
     receive_all(op);
     if (!exchange->is_sent) {
         PMPI_Testall((int)exchange->nsends, exchange->sends, &flag,
@@ -223,4 +261,44 @@ void coll_exchange_free(struct coll_exchange **exchange_p)
     coll_parts_fini(&exchange->parts);
     free(exchange);
     *exchange_p = NULL;
+}
+
+/* All that needs memory is made now: a rank that is waited for by aggregators
+ * must not fail later. */
+bool coll_exchange_is_same(struct coll_op *op)
+{
+    const struct coll_asked *asked = &op->kept->asked;
+
+    if (!asked->is_set || asked->bytes != op->local.bytes ||
+        asked->hash != op->local.hash || op->error.code != 0)
+        return false;
+    op->realm = asked->realm;
+    if (set_up(op, op->exchange) == 0)
+        return true;
+    undo_set_up(op);
+    return false;
+}
+
+/* All ranks keep, or none: what went wrong was agreed on. */
+void coll_exchange_keep(struct coll_op *op)
+{
+    if (op->explain.strategy != ADIO_STRATEGY_TWO_PHASE ||
+        op->error.code != 0 || op->is_second_try || !op->is_exchanged)
+        return;
+    coll_exchange_forget(op->kept);
+    coll_parts_fini(&op->exchange->parts);
+    op->kept->asked = (struct coll_asked){
+        .is_set = true,
+        .bytes = op->local.bytes,
+        .hash = op->local.hash,
+        .realm = op->realm,
+        .exchange = op->exchange,
+    };
+    op->exchange = NULL;
+}
+
+void coll_exchange_forget(struct coll_kept *kept)
+{
+    coll_exchange_free(&kept->asked.exchange);
+    kept->asked.is_set = false;
 }

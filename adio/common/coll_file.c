@@ -80,6 +80,7 @@ void coll_forget(struct adio_file *file)
     coll_nodes_fini(&kept->nodes);
     PMPI_Comm_free(&kept->comm);
     coll_buffers_free(kept);
+    coll_exchange_forget(kept);
     coll_ring_free(&kept->ring);
     free(kept->spare);
     free(kept);

@@ -72,6 +72,7 @@ struct coll_summary {
     uint64_t is_ordered; /* rank r ends before rank r + 1 begins */
     uint64_t is_ahead;   /* every rank has moved its own as the last time */
     uint64_t is_tangled; /* a rank's own runs interleave or overlap */
+    uint64_t is_same;    /* every rank asks for what it asked for last time */
     uint64_t failing;    /* lowest rank with an error, or COLL_NOBODY */
     /* The lowest rank's word goes, so that ranks with other hints agree. */
     uint64_t strategy;
@@ -121,6 +122,8 @@ struct coll_op {
     int64_t agree_all[COLL_AGREE_WORDS];
     struct adio_error failed; /* as aggregator: may be made good (TAKEOVER) */
     bool is_second_try;       /* failed realms are moved by other ranks */
+    bool is_asked;            /* as the last time: no exchange */
+    bool is_exchanged;        /* aggregators know what is wanted */
     struct coll_reach reach;
     int failing; /* whose text TEXT brings */
     struct adio_io *io;
@@ -141,6 +144,16 @@ struct coll_plan {
     char why[128];
 };
 
+/* What aggregators were asked for by the last two-phase operation: when all ask
+ * for the same again nothing is exchanged. */
+struct coll_asked {
+    bool is_set;
+    uint64_t bytes;
+    uint64_t hash;
+    struct coll_realm realm;
+    struct coll_exchange *exchange; /* its wishes */
+};
+
 /* file->coll. */
 struct coll_kept {
     MPI_Comm comm; /* so that nobody else's messages can meet ours */
@@ -155,6 +168,7 @@ struct coll_kept {
     char *buffers[2]; /* of an aggregator, kept from operation to operation */
     uint64_t buffer_size;
     struct coll_plan plan;
+    struct coll_asked asked;
     struct coll_ring *ring;   /* memory of all ranks of the node, or NULL */
     bool is_ring_refused;     /* it could not be made: not tried again */
     struct coll_trace *trace; /* NULL: none is wanted */
@@ -223,6 +237,15 @@ void coll_share_free(struct coll_share **share_p);
 void coll_stream_free(struct coll_stream **stream_p);
 void coll_ring_free(struct coll_ring **ring_p);
 void coll_exchange_free(struct coll_exchange **exchange_p);
+
+/** Does this rank ask for what it asked for the last time, and has it memory to
+ *  do so? */
+bool coll_exchange_is_same(struct coll_op *op);
+
+/** The operation is over: keep what its aggregators were asked for, if that can
+ *  be used again. */
+void coll_exchange_keep(struct coll_op *op);
+void coll_exchange_forget(struct coll_kept *kept);
 void coll_client_free(struct coll_client **client_p);
 void coll_agg_free(struct coll_agg **agg_p);
 

@@ -152,6 +152,7 @@ static void drop_empty_parts(struct coll_parts *parts)
 static void begin_again(struct coll_op *op)
 {
     op->is_second_try = true;
+    op->is_asked = false;
     op->failed = (struct adio_error){0};
     drop_empty_parts(&op->exchange->parts);
     coll_exchange_reset(op->exchange);

@@ -26,6 +26,7 @@ enum coll_state coll_move_step(struct coll_op *op)
     bool is_agg_over, is_client_over;
 
     if (!op->is_entered) {
+        op->is_exchanged = true;
         coll_agg_start(op);
         coll_client_start(op);
     }

@@ -43,6 +43,7 @@ struct face_pvars {
     unsigned long long bytes_storage;
     unsigned long long bytes_delivered;
     unsigned long long messages;
+    unsigned long long plans_reused;
     unsigned long long takeovers;
 };
 

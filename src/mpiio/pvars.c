@@ -15,6 +15,7 @@
     X(bytes_storage, bytes_storage, "Bytes moved to or from storage")          \
     X(bytes_delivered, bytes_delivered, "Bytes read or written by programs")   \
     X(messages, messages, "Messages sent to other ranks")                      \
+    X(plans_reused, plans_reused, "Operations planned as the one before")      \
     X(takeovers, takeovers, "Realms or steps taken over from failed ranks")
 
 static void add_one(const char *name, const char *prose,

@@ -136,6 +136,27 @@ static void test_repeated_access_is_read_ahead(void)
     fault.layout.cheap_piece = 0;
 }
 
+/* Two-phase by messages: the second time nothing is asked, into other memory,
+ * and for reads as well as writes; another access in between is no harm. */
+static void test_same_requests_are_not_sent_again(void)
+{
+    static const uint64_t rows[] = {20, 20, 20, 10, 10, 20};
+    static const uint64_t reused[] = {0, 1, 1, 0, 1, 0};
+    struct adio_file file;
+
+    test.what = "the same requests again";
+    file_fill(test.seed, MIB);
+    file_open(&file);
+    file.hints.strategy = ADIO_STRATEGY_TWO_PHASE;
+    file.hints.cb_buffer_size = 20000;
+    for (int i = 0; i < 6; i++) {
+        read_rows(&file, rows[i], false);
+        CHECK(file.explain.plans_reused == reused[i]);
+    }
+    CHECK(file.explain.plans_reused_total == 3);
+    file_close(&file);
+}
+
 /* Two operations under way, stepped in another order on every other rank. */
 static void test_two_under_way_are_stepped_in_any_order(void)
 {
@@ -349,6 +370,7 @@ int main(int argc, char **argv)
     test_alike_reads_leave_storage_once();
     test_strategy_follows_access();
     test_repeated_access_is_read_ahead();
+    test_same_requests_are_not_sent_again();
     test_two_under_way_are_stepped_in_any_order();
     test_random(test.seed, atoi(argv[2]));
     test_faults(test.seed);
