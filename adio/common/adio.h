@@ -197,6 +197,7 @@ struct adio_explain {
     uint64_t bytes_delivered; /* this rank wanted and got */
     uint64_t bytes_exchanged; /* this rank sent to other ranks */
     uint64_t messages;        /* this rank sent to other ranks */
+    uint64_t memory;          /* this rank allocated for it, at most */
     uint64_t plans_reused;    /* 1: what was agreed on the last time served */
     uint64_t collectives;     /* so far on this file, totals in the *_total */
     uint64_t plans_reused_total;

@@ -175,12 +175,15 @@ void coll_start(struct adio_file *file, enum coll_verb verb,
                 const struct adio_error *local, struct coll_op **op_out)
 {
     struct coll_op *op;
+    size_t taken;
 
     if (file->coll == NULL && coll_prepare(file) != 0) {
         log_error("%s: collective: no memory", file->display);
         abort();
     }
+    taken = mem_taken();
     op = new_op(file->coll);
+    op->mem_before = taken;
     op->file = file;
     op->kept = file->coll;
     op->verb = verb;
@@ -253,6 +256,7 @@ static void explain(struct coll_op *op)
     struct adio_explain *last = &op->file->explain;
 
     op->explain.bytes_delivered = op->bytes;
+    op->explain.memory = mem_taken() - op->mem_before;
     op->explain.collectives = last->collectives + 1;
     op->explain.plans_reused_total =
         last->plans_reused_total + op->explain.plans_reused;

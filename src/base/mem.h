@@ -24,6 +24,10 @@ char *mem_strdup(const char *text);
 /** Memory aligned to a page, not zeroed; ended with free(3). */
 void *mem_pages(size_t size);
 
+/** Bytes that calls here have asked for so far, strings aside; what was freed
+ *  again is in it, so a difference is a bound from above. */
+size_t mem_taken(void);
+
 /** Fail the allocation after the next n; -1 turns it off. Tests only. */
 void mem_fault_set(int n);
 

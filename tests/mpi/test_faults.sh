@@ -143,7 +143,8 @@ ranks_peer=${CAPSTAN_TEST_RANKS:-4}
 for name; do
     case $name in
     ompio)
-        for module in vulcan dynamic dynamic_gen2 two_phase individual; do
+        for module in ${PEER_MODULES:-vulcan dynamic dynamic_gen2 two_phase \
+            individual}; do
             peer "ompio, $module" OMPI_MCA_io=ompio OMPI_MCA_fcoll=$module
         done
         ;;
