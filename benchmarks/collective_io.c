@@ -31,7 +31,7 @@ struct bench bench;
 struct result {
     double seconds[ITERATIONS_MAX]; /* first rank in to last rank out */
     double slowest[ITERATIONS_MAX]; /* rank, its own call */
-    uint64_t storage; /* bytes of the last iteration, all ranks */
+    uint64_t storage;               /* bytes of the last iteration, all ranks */
     uint64_t messages;
     bool is_wrong;
     bool is_failed;

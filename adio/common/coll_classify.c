@@ -284,8 +284,7 @@ static enum coll_state choose_by_access(struct coll_op *op, bool may_direct,
         !(is_tiled(all) && all->cheap_piece > 0 && is_growing(op)))
         return chosen(op, ADIO_STRATEGY_DIRECT,
                       "ranks interleave in large pieces");
-    return through_ring(op,
-                        chosen(op, ADIO_STRATEGY_TWO_PHASE, how_mixed(op)));
+    return through_ring(op, chosen(op, ADIO_STRATEGY_TWO_PHASE, how_mixed(op)));
 }
 
 static enum coll_state choose(struct coll_op *op)

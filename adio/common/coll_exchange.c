@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * When every rank asks for the same as the last time (CLASSIFY tells), nothing is
- * sent: a rank splits its own runs anew, for its memory may be elsewhere, and an
- * aggregator takes the wishes that were kept. Else:
+ * When every rank asks for the same as the last time (CLASSIFY tells), nothing
+ * is sent: a rank splits its own runs anew, for its memory may be elsewhere,
+ * and an aggregator takes the wishes that were kept. Else:
  *
  * The exchange in steps: send (Issend), receive whatever comes (Improbe), enter
  * the barrier when one's sends are matched, go on receiving until it is over.

@@ -324,8 +324,8 @@ static int index_of(const struct coll_nodes *nodes, int rank)
 
 /*
  * A binomial tree of `size` numbers: v receives from v with its lowest bit
- * cleared and sends to v + m for each power of two m below that bit, the largest
- * subtree first. @return how many children.
+ * cleared and sends to v + m for each power of two m below that bit, the
+ * largest subtree first. @return how many children.
  */
 static int binomial(int number, int size, int *children)
 {
@@ -340,8 +340,8 @@ static int binomial(int number, int size, int *children)
     return n;
 }
 
-static void lay_between(const struct coll_nodes *nodes, int root,
-                        int root_node, struct coll_place *place)
+static void lay_between(const struct coll_nodes *nodes, int root, int root_node,
+                        struct coll_place *place)
 {
     int n = nodes->nnodes;
     int number = (nodes->here - root_node + n) % n;

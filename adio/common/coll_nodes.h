@@ -3,8 +3,8 @@
  * Which ranks share a node, and which of them aggregate.
  *
  * Aggregator i lives on node i % nodes, so that a few of them already spread
- * over the machine. On each node NODE_CANDIDATES ranks may serve: memory follows
- * nodes, not ranks.
+ * over the machine. On each node NODE_CANDIDATES ranks may serve: memory
+ * follows nodes, not ranks.
  *
  * With cb_config_list (ROMIO's "host:n,other,*:n"; "*" for n: all of the host,
  * none: one, "*" for host: every host not named before) only the hosts it
@@ -38,7 +38,7 @@ struct coll_node {
 struct coll_nodes {
     int size; /* of the communicator */
     int nnodes;
-    int cores; /* of the smallest node */
+    int cores;      /* of the smallest node */
     int here;       /* index of this rank's node */
     int ranks_here; /* on this rank's node */
     int *locals;    /* which ones, ascending */
@@ -80,8 +80,8 @@ struct coll_place {
 
 /**
  * Lay a tree over all ranks: from the root to one rank of every other node
- * (its first candidate), then within nodes, a binomial tree each. So bytes enter a node
- * once.
+ * (its first candidate), then within nodes, a binomial tree each. So bytes
+ * enter a node once.
  *
  * @param root_node  the root's node, for only its own ranks know it.
  */

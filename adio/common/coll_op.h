@@ -115,7 +115,7 @@ struct coll_op {
     struct coll_summary all;
     struct coll_realm realm;
     struct adio_explain explain;
-    uint64_t bytes; /* arrived at, or left, this rank's memory */
+    uint64_t bytes;    /* arrived at, or left, this rank's memory */
     size_t mem_before; /* mem_taken() at the start */
     MPI_Request request;
     int64_t agree_local[COLL_AGREE_WORDS]; /* who failed, rounds, which owner

@@ -149,8 +149,8 @@ void coll_ring_look(struct coll_kept *kept)
 {
     kept->is_at_ring = false;
     if (kept->ring != NULL)
-        kept->ring->nseen = __atomic_load_n(&kept->ring->shared->nevents,
-                                            __ATOMIC_SEQ_CST);
+        kept->ring->nseen =
+            __atomic_load_n(&kept->ring->shared->nevents, __ATOMIC_SEQ_CST);
 }
 
 void coll_ring_doze(struct coll_kept *kept, unsigned most_us)

@@ -30,7 +30,8 @@ static void forward(struct coll_tree *tree)
     tree->is_forwarded = true;
     for (int i = 0; i < tree->place.nchildren; i++)
         PMPI_Isend(tree->memory.base, tree->memory.count, tree->memory.type,
-                   tree->place.children[i], tree->tag, tree->comm, &tree->to[i]);
+                   tree->place.children[i], tree->tag, tree->comm,
+                   &tree->to[i]);
 }
 
 bool coll_tree_step(struct coll_tree *tree)

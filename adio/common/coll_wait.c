@@ -7,9 +7,9 @@
  * may well return at once. So a rank polls for a moment and then sleeps until
  * another one wakes it (at the ring), its driver does, or a nap is over.
  *
- * Within MPI_Wait a rank may sleep too, but not within an MPI_Test between which
- * the program computes: a thread that has used next to no processor time since
- * the last step is taken to wait.
+ * Within MPI_Wait a rank may sleep too, but not within an MPI_Test between
+ * which the program computes: a thread that has used next to no processor time
+ * since the last step is taken to wait.
  *
  * Possible failure modes: none. No sleep is without an end, so a wake-up that
  * is missed costs its length.

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 enum explain_kind { KIND_STRATEGY, KIND_TEXT, KIND_U32, KIND_U64 };
 
@@ -71,6 +72,22 @@ void explain_print(const struct adio_explain *explain, size_t i, char *value)
                  *(const uint64_t *)field);
         break;
     }
+}
+
+bool explain_is_same(const struct adio_explain *a, const struct adio_explain *b,
+                     size_t i)
+{
+    static const size_t sizes[] = {
+        [KIND_STRATEGY] = sizeof(enum adio_strategy),
+        [KIND_U32] = sizeof(uint32_t),
+        [KIND_U64] = sizeof(uint64_t),
+    };
+    const char *x = (const char *)a + table[i].at;
+    const char *y = (const char *)b + table[i].at;
+
+    if (table[i].kind == KIND_TEXT)
+        return strcmp(x, y) == 0;
+    return memcmp(x, y, sizes[table[i].kind]) == 0;
 }
 
 void explain_report(struct adio_file *file)

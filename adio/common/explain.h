@@ -23,6 +23,10 @@ const char *explain_key(size_t i);
 /** Print value i into value[EXPLAIN_VALUE_MAX]. */
 void explain_print(const struct adio_explain *explain, size_t i, char *value);
 
+/** Would value i be printed alike? */
+bool explain_is_same(const struct adio_explain *a, const struct adio_explain *b,
+                     size_t i);
+
 /**
  * Print the summary of a file on stderr: totals over all ranks, on rank 0.
  * Collective.

@@ -116,6 +116,9 @@ struct face_file {
     struct face_stage stage;    /* of the current call */
     struct face_split split;
     unsigned npending; /* nonblocking calls under way; atomic */
+    struct adio_hints shown_hints; /* as Open MPI's info has them */
+    struct adio_explain shown;
+    bool is_shown;
 };
 
 static inline struct face_file *face_of(ompi_file_t *fh)

@@ -45,6 +45,7 @@ static compat_info_result hear(opal_infosubscriber_t *subscriber,
     if (face == NULL || *value == '\0') /* subscribed with nothing to say */
         return NULL;
     OPAL_THREAD_LOCK(&face->lock);
+    face->is_shown = false; /* Open MPI changes its info too */
     tried = face->adio->hints;
     if (hints_set(&tried, key, value) == HINT_TAKEN)
         face->adio->hints = tried;
@@ -79,8 +80,9 @@ static void forget_saved(opal_info_t *info)
 }
 
 /* The hints that are in force; what was left to us as what we chose. */
-static void put_hints(opal_info_t *info, struct adio_file *adio)
+static void put_hints(opal_info_t *info, struct face_file *face)
 {
+    struct adio_file *adio = face->adio;
     struct adio_hints hints = adio->hints;
     struct adio_layout layout;
     char value[HINT_VALUE_MAX];
@@ -90,32 +92,44 @@ static void put_hints(opal_info_t *info, struct adio_file *adio)
     hints.striping_factor = layout.width;
     if (hints.cb_nodes == 0)
         hints.cb_nodes = adio->explain.aggregators;
+    if (face->is_shown &&
+        memcmp(&hints, &face->shown_hints, sizeof(hints)) == 0)
+        return;
+    face->shown_hints = hints;
     for (size_t i = 0; i < hints_count(); i++)
         if (hints_print(&hints, i, value))
             opal_info_set(info, hints_key(i), value);
 }
 
-static void put_explain(opal_info_t *info, struct adio_file *adio)
+/* Only what has changed: this is done after each collective. */
+static void put_explain(opal_info_t *info, struct face_file *face)
 {
+    const struct adio_explain *explain = &face->adio->explain;
     char value[EXPLAIN_VALUE_MAX];
 
-    if (adio->explain.collectives == 0)
+    if (explain->collectives == 0)
         return;
     for (size_t i = 0; i < explain_count(); i++) {
-        explain_print(&adio->explain, i, value);
+        if (face->is_shown && face->shown.collectives > 0 &&
+            explain_is_same(explain, &face->shown, i))
+            continue;
+        explain_print(explain, i, value);
         opal_info_set(info, explain_key(i), value);
     }
+    face->shown = *explain;
 }
 
 void face_info_refresh(ompi_file_t *fh)
 {
-    struct adio_file *adio = face_of(fh)->adio;
+    struct face_file *face = face_of(fh);
     opal_info_t *info = fh->super.s_info;
 
     if (info == NULL)
         return;
     forget_saved(info);
-    opal_info_set(info, "capstan_driver", adio->driver->name);
-    put_hints(info, adio);
-    put_explain(info, adio);
+    if (!face->is_shown)
+        opal_info_set(info, "capstan_driver", face->adio->driver->name);
+    put_hints(info, face);
+    put_explain(info, face);
+    face->is_shown = true;
 }

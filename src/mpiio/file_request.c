@@ -104,8 +104,7 @@ static void complete(struct face_pending *pending)
 /* Is a collective all that is under way? */
 static bool is_alone(const struct face_pending *pending)
 {
-    return pending->op != NULL &&
-           mca_io_capstan_component.pending == pending &&
+    return pending->op != NULL && mca_io_capstan_component.pending == pending &&
            pending->next == NULL;
 }
 
@@ -267,8 +266,7 @@ static int start(ompi_file_t *fh, const struct face_rw *rw, start_fn *how,
 
     *request_out = pending->request;
     OPAL_THREAD_LOCK(&face->lock);
-    face_rw_prepare(face, rw, &pending->list, &pending->stage,
-                    &pending->error);
+    face_rw_prepare(face, rw, &pending->list, &pending->stage, &pending->error);
     how(pending, face->adio);
     face_rw_moved(face, rw, &pending->list, pending->error.code);
     __atomic_add_fetch(&face->npending, 1, __ATOMIC_ACQ_REL);

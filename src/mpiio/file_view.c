@@ -178,6 +178,7 @@ int face_set_view(ompi_file_t *fh, MPI_Offset disp, ompi_datatype_t *etype,
     if (set_view(face, disp, etype, filetype, datarep, &error) == 0) {
         face_take_info(&face->adio->hints, info);
         adio_share_hints(face->adio);
+        face->is_shown = false;
         face_info_refresh(fh);
     }
     OPAL_THREAD_UNLOCK(&face->lock);

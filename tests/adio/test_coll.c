@@ -279,9 +279,8 @@ static void test_tree_enters_each_node_once(void)
 {
     int here[3][5] = {{0, 3, 5, 7, 9}, {1}, {2, 4, 6, 8}};
     const int count[3] = {5, 1, 4};
-    struct coll_node node[3] = {{.candidates = {3}},
-                                {.candidates = {1}},
-                                {.candidates = {8}}};
+    struct coll_node node[3] = {
+        {.candidates = {3}}, {.candidates = {1}}, {.candidates = {8}}};
     int node_of[10], nreached, nentered;
 
     test.what = "tree over nodes";

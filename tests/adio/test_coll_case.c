@@ -45,9 +45,8 @@ static void plain_open(struct adio_file *file)
 
     *file = (struct adio_file){.driver = test.driver, .size = 1};
     file->path = file->display = test.path;
-    if (test.driver->open(file, test.path,
-                          ADIO_READ | ADIO_WRITE | ADIO_CREATE, NULL,
-                          &error) != 0) {
+    if (test.driver->open(file, test.path, ADIO_READ | ADIO_WRITE | ADIO_CREATE,
+                          NULL, &error) != 0) {
         fprintf(stderr, "%s\n", error.text);
         MPI_Abort(MPI_COMM_WORLD, 1);
     }
@@ -55,9 +54,8 @@ static void plain_open(struct adio_file *file)
 
 static void plain_write(const void *all, uint64_t size)
 {
-    struct run run = {.length = size,
-                      .count = 1,
-                      .mem = (uint64_t)(uintptr_t)all};
+    struct run run = {
+        .length = size, .count = 1, .mem = (uint64_t)(uintptr_t)all};
     struct adio_error error;
     struct adio_file file;
     uint64_t bytes = 0;
@@ -98,9 +96,8 @@ void file_zero(uint64_t size)
 
 uint64_t file_read(void *all, uint64_t size)
 {
-    struct run run = {.length = size,
-                      .count = 1,
-                      .mem = (uint64_t)(uintptr_t)all};
+    struct run run = {
+        .length = size, .count = 1, .mem = (uint64_t)(uintptr_t)all};
     struct adio_error error;
     struct adio_file file;
     uint64_t bytes = 0;
@@ -115,7 +112,7 @@ void file_delete(void)
 {
     struct adio_error error;
 
-    test.driver->delete(test.path, &error);
+    test.driver->delete (test.path, &error);
 }
 
 void access_init(struct access *access, uint64_t memory_size)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a collective costs a rank as ranks grow: messages, bytes sent and memory,
- * each the most of any rank, at 4, 16 and all ranks of one job (64 in `make
- * check`). Every rank moves the same however many there are, and one rank in
- * four aggregates, so what grows is the engine's own.
+ * What a collective costs a rank as ranks grow: messages, bytes sent and
+ * memory, each the most of any rank, at 4, 16 and all ranks of one job (64 in
+ * `make check`). Every rank moves the same however many there are, and one rank
+ * in four aggregates, so what grows is the engine's own.
  *
  *     test_coll_scale PATH
  *

@@ -4,11 +4,11 @@
  *
  *     fault_probe PATH (read|write blocking|nonblocking FAULT WHO EXPECT)...
  *
- *   FAULT   eio, badsum (EBADMSG), nospace, short (half of each transfer moves),
- *           end (the file seems to end), argument (an offset below zero), kept
- *           (a read of the file as it is: what fails is elsewhere), none
- *   WHO     rank that it strikes, or "all"
- *   EXPECT  ok, error, short (success with counts below what was asked), any
+ *   FAULT   eio, badsum (EBADMSG), nospace, short (half of each transfer
+ * moves), end (the file seems to end), argument (an offset below zero), kept (a
+ * read of the file as it is: what fails is elsewhere), none WHO     rank that
+ * it strikes, or "all" EXPECT  ok, error, short (success with counts below what
+ * was asked), any
  *
  * Each rank prints what it got as soon as it has it, for others may hang. Then
  * rank 0 judges: do all have the same class and text, does no rank count a byte
@@ -143,8 +143,10 @@ static int how_of(const char *fault)
     static const struct {
         const char *word;
         int how;
-    } faults[] = {{"eio", EIO},           {"badsum", EBADMSG},
-                  {"nospace", ENOSPC},    {"short", FAULT_SHORT},
+    } faults[] = {{"eio", EIO},
+                  {"badsum", EBADMSG},
+                  {"nospace", ENOSPC},
+                  {"short", FAULT_SHORT},
                   {"end", FAULT_END}};
 
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)

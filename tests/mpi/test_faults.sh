@@ -115,7 +115,8 @@ outcome() {
     elif [ "$word" != "as expected" ]; then
         echo "${word:-crash}"
     elif grep -m1 "^rank" "$work/out" | grep -q ": class 0"; then
-        echo "all: success"
+        echo "all: success, $(sed -n 's/^rank.* count/count/p' "$work/out" |
+            head -n 1)"
     else
         echo "all: the same error"
     fi
