@@ -108,7 +108,7 @@ static void open_one(struct capstan_loader *loader, struct open_files *files,
     if (rc == MPI_SUCCESS)
         files->list[files->count++] =
             (struct open_file){.handle = handle, .file = file, .used = start};
-    loader->opens++;
+    __atomic_add_fetch(&loader->opens, 1, __ATOMIC_RELAXED);
     free(path);
 }
 

@@ -70,9 +70,7 @@ uint64_t capstan_loader_steps(const struct capstan_loader *loader)
 void capstan_loader_stats(struct capstan_loader *loader,
                           struct capstan_loader_stats *stats_out)
 {
-    pthread_mutex_lock(&loader->lock);
     *stats_out = loader->stats;
-    stats_out->reads = loader->reads;
-    stats_out->opens = loader->opens;
-    pthread_mutex_unlock(&loader->lock);
+    stats_out->reads = __atomic_load_n(&loader->reads, __ATOMIC_RELAXED);
+    stats_out->opens = __atomic_load_n(&loader->opens, __ATOMIC_RELAXED);
 }

@@ -135,7 +135,7 @@ struct capstan_loader {
     uint64_t *touched;    /* a file's last start that touches it, plus 1 */
     uint32_t *files;      /* those of the current start */
     size_t memory_used;
-    uint64_t reads, opens;
+    uint64_t reads, opens; /* atomic: the caller asks for them */
 
     /* Under lock: between the caller and the pump. */
     pthread_mutex_t lock;

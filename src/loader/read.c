@@ -127,7 +127,7 @@ static void start_together(struct capstan_loader *loader, struct slot *slot,
     note_mpi(&slot->note, rc, "read", name);
     if (part.file_type != MPI_BYTE)
         MPI_Type_free(&part.file_type);
-    loader->reads++;
+    __atomic_add_fetch(&loader->reads, 1, __ATOMIC_RELAXED);
 }
 
 static void start_alone(struct capstan_loader *loader, struct slot *slot,
@@ -145,7 +145,7 @@ static void start_alone(struct capstan_loader *loader, struct slot *slot,
                            (MPI_Offset)row->offset, slot->memory + slot->at[n],
                            (int)row->length, MPI_BYTE, &reads->requests[i]);
     note_mpi(&slot->note, rc, "read", loader->index.files[file].name);
-    loader->reads++;
+    __atomic_add_fetch(&loader->reads, 1, __ATOMIC_RELAXED);
 }
 
 void reads_start(struct capstan_loader *loader, struct slot *slot,
