@@ -99,8 +99,8 @@ int capstan_inode_dir_open(struct capstan_session *session, uint64_t ino,
  * (user 0) or "security."; values to CAPSTAN_XATTR_MAX. All of one inode's
  * names and values together are at most CAPSTAN_XATTRS_MAX.
  */
-#define CAPSTAN_XATTR_MAX 32768
-#define CAPSTAN_XATTRS_MAX 49152
+#define CAPSTAN_XATTR_MAX 4096
+#define CAPSTAN_XATTRS_MAX 8192
 
 enum capstan_xattr_flags {
     CAPSTAN_XATTR_CREATE = 1,  /* -EEXIST if it is there */

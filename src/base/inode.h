@@ -57,7 +57,8 @@ struct inode {
     uint32_t gid;
     uint32_t nlink;   /* names; of a directory 2, without its children */
     uint64_t parent;  /* of a directory */
-    uint64_t special; /* device number; length of a symbolic link's text */
+    uint64_t special; /* device number; length of a symbolic link's text; of a
+                         file or directory: may have extended attributes */
     uint64_t atime_ns;
     uint64_t mtime_ns;
     uint64_t ctime_ns;

@@ -74,7 +74,6 @@ static void forget(struct capstan_session *session,
                    const struct cli_name *name)
 {
     cli_dirs_forget(session->dirs, name->parent, name->text, name->len);
-    cli_attrs_forget(session->dirs, name->parent);
 }
 
 /*

@@ -151,6 +151,33 @@ int names_inode_unlink(struct names *names, uint64_t ino,
                        const struct names_gone *gone,
                        struct inode *inode_out);
 
+/* Extended attributes of files and directories. */
+#define NAMES_XATTR_MAX 4096  /* bytes of a value */
+#define NAMES_XATTRS_MAX 8192 /* of all names and values of an inode */
+enum { NAMES_XATTR_CREATE = 1, NAMES_XATTR_REPLACE = 2 };
+
+struct names_xattr {
+    const char *text; /* 1 .. NAME_LEN_MAX bytes */
+    size_t text_len;
+    const void *value;
+    size_t len;
+    unsigned flags;
+};
+
+/** @return 0, -ENODATA. */
+int names_xattr_get(struct names *names, uint64_t ino, const char *text,
+                    size_t text_len, void *value, size_t room,
+                    size_t *len_out);
+/** All names, each with its NUL. @return 0, -ESTALE, -ERANGE. */
+int names_xattr_list(struct names *names, uint64_t ino, char *texts,
+                     size_t room, size_t *len_out);
+/** @return 0, -ESTALE, -EPERM (type), -EEXIST, -ENODATA (flags), -ENOSPC. */
+int names_xattr_set(struct names *names, uint64_t ino,
+                    const struct names_xattr *xattr, uint64_t now_ns);
+/** @return 0, -ESTALE, -EPERM (type), -ENODATA. */
+int names_xattr_remove(struct names *names, uint64_t ino, const char *text,
+                       size_t text_len, uint64_t now_ns);
+
 /** Visit orphans: objects that some target may still hold. */
 typedef bool names_orphan_fn(void *ctx, uint64_t ino,
                              const struct layout *layout, bool is_held);

@@ -63,11 +63,16 @@ int names_inode_forget(struct names *names, uint64_t ino)
 {
     struct names_key inode = names_key_number(NAMES_INODE, ino);
     struct names_key text = names_key_number(NAMES_SYMLINK, ino);
-    int rc = names_del(names, &inode);
+    struct inode old;
+    int rc = names_inode_get(names, ino, &old);
 
-    if (rc == 0)
+    if (rc == -ESTALE)
+        return 0;
+    if (rc == 0 && old.type == INODE_SYMLINK)
         rc = names_del(names, &text);
-    return rc;
+    else if (rc == 0 && old.special != 0)
+        rc = names_xattr_forget(names, ino);
+    return rc == 0 ? names_del(names, &inode) : rc;
 }
 
 int names_symlink_put(struct names *names, uint64_t ino, const void *text,

@@ -40,6 +40,9 @@ int names_dir_put(struct names *names, uint64_t dir_ino,
 /** Write an inode, there or not. */
 int names_inode_write(struct names *names, const struct inode *inode);
 
+/** Remove all extended attributes of an inode. */
+int names_xattr_forget(struct names *names, uint64_t ino);
+
 /**
  * Make or remove an entry; nothing is judged.
  *

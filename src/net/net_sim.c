@@ -604,13 +604,16 @@ static int sim_may_sleep(struct net *net)
 static int sim_wait(struct net *net, uint64_t until_ns)
 {
     struct net_sim_fabric *fabric = ep_of(net)->fabric;
+    uint64_t hop_ns;
     int nhandled;
 
     for (;;) {
         nhandled = sim_poll(net);
         if (nhandled > 0 || fabric->clock->now_ns >= until_ns)
             return nhandled;
-        net_sim_step(fabric, until_ns);
+        /* An actor's poll may bring what we wait for: look after each hop. */
+        hop_ns = fabric->clock->now_ns + SIM_HOP_NS;
+        net_sim_step(fabric, hop_ns < until_ns ? hop_ns : until_ns);
     }
 }
 

@@ -7,7 +7,7 @@
  * happen; when nobody had anything to do the clock moves on to the next event.
  *
  * Actors have timers that the fabric cannot see. So the clock never moves by
- * more than HOP_NS without asking them again; a timer fires at most that late.
+ * more than SIM_HOP_NS without asking them again; a timer fires at most that late.
  *
  * Possible failure modes are: an actor that waits inside its turn (it is not
  * entered again until that turn is over), an actor that removes itself or adds
@@ -23,7 +23,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HOP_NS (1 * NS_PER_MS)
 
 int net_sim_create(const struct net_sim_config *config,
                    struct clock_virtual *clock,
@@ -174,7 +173,7 @@ static void happen(struct net_sim_fabric *fabric, struct sim_event *event)
     }
     if (event->kind == SIM_WRITE || event->kind == SIM_READ) {
         if (sim_ep_is_stalled(event->to) || sim_ep_is_stalled(event->from)) {
-            event->due_ns = fabric->clock->now_ns + HOP_NS;
+            event->due_ns = fabric->clock->now_ns + SIM_HOP_NS;
             if (sim_queue_push(&fabric->queue, event) == 0)
                 return;
         }
@@ -201,7 +200,7 @@ int sim_deliver(struct net_sim_fabric *fabric)
 static void hop(struct net_sim_fabric *fabric, uint64_t until_ns)
 {
     const struct sim_event *next = sim_queue_top(&fabric->queue);
-    uint64_t to_ns = fabric->clock->now_ns + HOP_NS;
+    uint64_t to_ns = fabric->clock->now_ns + SIM_HOP_NS;
 
     if (next != NULL && next->due_ns < to_ns)
         to_ns = next->due_ns;

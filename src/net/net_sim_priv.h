@@ -15,6 +15,7 @@
 
 #define SIM_NODE_MAX 64
 #define SIM_ADDRESSES_MAX 65536
+#define SIM_HOP_NS (1 * NS_PER_MS) /* actors are asked that often at least */
 #define SIM_EVENT_MAGIC 0x51e7e47u
 
 struct sim_ep;

@@ -89,6 +89,7 @@ op_fn op_lookup, op_getattr, op_setattr, op_create, op_mkdir, op_make,
     op_set_striped, op_dir_state;                            /* op_names.c */
 op_fn op_unlink, op_rmdir, op_link, op_rename;               /* op_change.c */
 op_fn op_part;                                               /* change_part.c */
+op_fn op_xattr_get, op_xattr_set;                            /* op_xattr.c */
 op_fn op_hold;                                               /* op_hold.c */
 op_fn op_readdir;                                            /* op_readdir.c */
 op_fn op_read;                                               /* op_read.c */

@@ -177,6 +177,11 @@ struct obj_mem_disk;
 int obj_mem_disk_create(uint64_t capacity, struct obj_mem_disk **disk_out);
 void obj_mem_disk_destroy(struct obj_mem_disk **disk_p);
 
+/** Times of modification come from this clock; without one they count changes.
+ */
+struct clock;
+void obj_mem_disk_clock(struct obj_mem_disk *disk, const struct clock *clock);
+
 /** Lose power: a seeded subset of unsynced writes is undone, some torn. */
 void obj_mem_disk_power_loss(struct obj_mem_disk *disk, uint64_t seed);
 

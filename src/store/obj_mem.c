@@ -16,10 +16,11 @@
  * - No memory: -ENOMEM, as the device's.
  *
  * Loss of power and faults follow from seeds and counts alone. mtime counts
- * the changes of the device, for there is no clock here.
+ * the changes of the device unless it has been given a clock.
  */
 #include "store/obj.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -35,6 +36,7 @@ struct obj_mem_disk {
     struct image durable;
     struct journal journal;
     uint64_t nchanges;
+    const struct clock *clock; /* or NULL */
     int fault_after; /* operations; -1: never */
     int fault_code;
     bool is_open;
@@ -95,7 +97,8 @@ static void touch(struct obj_mem_disk *disk, uint64_t ino)
 
     disk->nchanges++;
     if (object != NULL)
-        object->mtime_ns = disk->nchanges;
+        object->mtime_ns =
+            disk->clock != NULL ? clock_wall(disk->clock) : disk->nchanges;
 }
 
 static int64_t do_write(struct obj_mem_disk *disk, const struct obj_io *io)
@@ -326,6 +329,11 @@ void obj_mem_disk_power_loss(struct obj_mem_disk *disk, uint64_t seed)
     if (rc == 0)
         rc = image_copy(&disk->durable, &disk->now);
     assert(rc == 0); /* a test without memory has nothing more to show */
+}
+
+void obj_mem_disk_clock(struct obj_mem_disk *disk, const struct clock *clock)
+{
+    disk->clock = clock;
 }
 
 void obj_mem_disk_fault(struct obj_mem_disk *disk, int n, int code)

@@ -205,6 +205,18 @@ static void fill_inode(struct fuzz *f, uint16_t opcode, union proto_req *req)
         req->link.ino = any_ino(f);
         req->link.type = (uint8_t)any(f, 9);
         break;
+    case PROTO_OP_xattr_get:
+        req->xattr_get.ino = any(f, 2) == 0 ? 1 : any_ino(f);
+        req->xattr_get.name = any_name(f);
+        fill_who(f, &req->xattr_get.cred, &may);
+        break;
+    case PROTO_OP_xattr_set:
+        req->xattr_set.ino = any(f, 2) == 0 ? 1 : any_ino(f);
+        req->xattr_set.name = any_name(f);
+        req->xattr_set.flags = (uint8_t)any(f, 4);
+        req->xattr_set.is_removal = (uint8_t)any(f, 2);
+        fill_who(f, &req->xattr_set.cred, &may);
+        break;
     case PROTO_OP_hold:
         req->hold.inos = (struct proto_bytes){f->data, (uint32_t)any(f, 4096)};
         req->hold.is_drop = (uint8_t)any(f, 2);

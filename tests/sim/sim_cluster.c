@@ -144,6 +144,7 @@ void sim_init(struct sim_cluster *sim, const struct sim_config *config)
         sim->servers[i].sim = sim;
         sim->servers[i].id = (uint16_t)(i + 1);
         must(obj_mem_disk_create(1ull << 32, &sim->servers[i].disk), "disk");
+        obj_mem_disk_clock(sim->servers[i].disk, &sim->clock.clock);
         must(kv_mem_disk_create(&sim->servers[i].names), "names");
         start_server(&sim->servers[i]);
         must(net_sim_actor_add(sim->fabric, server_turn, &sim->servers[i]),

@@ -1,0 +1,622 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What POSIX says of names, attributes and permissions, and what each call costs
+ * in requests, on a simulated cluster of four targets.
+ */
+#include "base/rng.h"
+#include "client/cli.h"
+#include "client/dirs.h"
+#include "sim/audit.h"
+#include "tests/base/unit.h"
+
+#include <string.h>
+
+static struct sim_cluster sim;
+
+static struct capstan_session *s(unsigned i)
+{
+    return sim.clients[i];
+}
+
+static void start(void)
+{
+    struct sim_config config = {.seed = 7,
+                                .ntargets = 4,
+                                .nclients = 2,
+                                .stripe_size = 4096,
+                                .timeout_ms = 60000};
+    struct capstan_cred root = {.uid = 0};
+
+    sim_init(&sim, &config);
+    capstan_session_set_cred(s(0), &root);
+    capstan_session_set_cred(s(1), &root);
+}
+
+/* Everything must be whole in the end. */
+static void stop(void)
+{
+    char text[AUDIT_TEXT_MAX] = "";
+
+    sim_run(&sim, 10 * NS_PER_SEC);
+    CU_ASSERT(audit_names(&sim, text));
+    CU_ASSERT_STRING_EQUAL(text, "");
+    sim_fini(&sim);
+}
+
+static void become(unsigned i, uint32_t uid, uint32_t gid)
+{
+    struct capstan_cred cred = {.uid = uid, .gid = gid};
+
+    capstan_session_set_cred(s(i), &cred);
+}
+
+static struct capstan_file *make(const char *path, uint32_t mode)
+{
+    struct capstan_layout layout = {.mode = mode};
+    struct capstan_file *file = NULL;
+
+    CU_ASSERT_EQUAL_FATAL(
+        capstan_file_open(s(0), path,
+                          CAPSTAN_OPEN_READ | CAPSTAN_OPEN_WRITE |
+                              CAPSTAN_OPEN_CREATE,
+                          &layout, &file),
+        0);
+    return file;
+}
+
+static void make_closed(const char *path, uint32_t mode)
+{
+    struct capstan_file *file = make(path, mode);
+
+    CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+}
+
+static struct capstan_stat stat_of(const char *path)
+{
+    struct capstan_stat stat = {.ino = 0};
+
+    CU_ASSERT_EQUAL(capstan_lstat(s(0), path, &stat), 0);
+    return stat;
+}
+
+static uint64_t ino_of(const char *path)
+{
+    return stat_of(path).ino;
+}
+
+static int chmod_as(unsigned i, const char *path, uint32_t mode)
+{
+    struct capstan_change change = {.valid = CAPSTAN_SET_MODE, .mode = mode};
+
+    return capstan_setattr(s(i), path, 0, &change);
+}
+
+static int chown_as(unsigned i, const char *path, uint32_t uid, uint32_t gid)
+{
+    struct capstan_change change = {.valid = CAPSTAN_SET_UID | CAPSTAN_SET_GID,
+                                    .uid = uid,
+                                    .gid = gid};
+
+    return capstan_setattr(s(i), path, CAPSTAN_NOFOLLOW, &change);
+}
+
+static int open_as(unsigned i, const char *path, unsigned flags)
+{
+    struct capstan_file *file;
+    int rc = capstan_file_open(s(i), path, flags, NULL, &file);
+
+    return rc == 0 ? capstan_file_close(&file) : rc;
+}
+
+/*
+ * Permissions.
+ */
+
+static void test_modes_are_minded(void)
+{
+    start();
+    CU_ASSERT_EQUAL(capstan_mkdir(s(0), "/d", 0755), 0);
+    make_closed("/d/f", 0640);
+    CU_ASSERT_EQUAL(chown_as(0, "/d/f", 10, 20), 0);
+    become(1, 10, 99);
+    CU_ASSERT_EQUAL(open_as(1, "/d/f", CAPSTAN_OPEN_WRITE), 0);
+    become(1, 11, 20);
+    CU_ASSERT_EQUAL(open_as(1, "/d/f", CAPSTAN_OPEN_READ), 0);
+    CU_ASSERT_EQUAL(open_as(1, "/d/f", CAPSTAN_OPEN_WRITE), -EACCES);
+    CU_ASSERT_EQUAL(capstan_access(s(1), "/d/f", 4), 0);
+    CU_ASSERT_EQUAL(capstan_access(s(1), "/d/f", 2), -EACCES);
+    become(1, 12, 21);
+    CU_ASSERT_EQUAL(open_as(1, "/d/f", CAPSTAN_OPEN_READ), -EACCES);
+    CU_ASSERT_EQUAL(chmod_as(1, "/d/f", 0777), -EPERM);
+    CU_ASSERT_EQUAL(capstan_mkdir(s(1), "/d/x", 0), -EACCES);
+    CU_ASSERT_EQUAL(capstan_mkdir(s(1), "/d/f", 0), -EEXIST);
+    CU_ASSERT_EQUAL(capstan_unlink(s(1), "/d/f"), -EACCES);
+    CU_ASSERT_EQUAL(capstan_unlink(s(1), "/d/none"), -ENOENT);
+    CU_ASSERT_EQUAL(capstan_rename(s(1), "/d/f", "/d/g", 0), -EACCES);
+    CU_ASSERT_EQUAL(open_as(1, "/d/f",
+                            CAPSTAN_OPEN_READ | CAPSTAN_OPEN_CREATE),
+                    -EACCES);
+    CU_ASSERT_EQUAL(chmod_as(0, "/d", 0700), 0);
+    cli_dirs_drop(s(1)->dirs);
+    CU_ASSERT_EQUAL(open_as(1, "/d/f", CAPSTAN_OPEN_READ), -EACCES);
+    CU_ASSERT_EQUAL(capstan_access(s(1), "/d", 1), -EACCES);
+    stop();
+}
+
+static void test_who_has_checked_is_not_checked(void)
+{
+    struct capstan_cred cred = {.uid = 12, .gid = 21, .is_checked = true};
+    struct capstan_stat stat;
+
+    start();
+    CU_ASSERT_EQUAL(capstan_mkdir(s(0), "/d", 0700), 0);
+    capstan_session_set_cred(s(1), &cred);
+    CU_ASSERT_EQUAL(capstan_mkdir_at(s(1), ino_of("/d"), "x", 0711, &stat), 0);
+    CU_ASSERT_EQUAL(stat.uid, 12);
+    CU_ASSERT_EQUAL(stat.gid, 21);
+    CU_ASSERT_EQUAL(stat.mode, 0711);
+    stop();
+}
+
+static void test_sticky_directories_keep_what_is_not_ours(void)
+{
+    start();
+    CU_ASSERT_EQUAL(capstan_mkdir(s(0), "/t", 01777), 0);
+    become(0, 10, 10);
+    make_closed("/t/f", 0666);
+    become(1, 11, 11);
+    CU_ASSERT_EQUAL(capstan_unlink(s(1), "/t/f"), -EPERM);
+    CU_ASSERT_EQUAL(capstan_rename(s(1), "/t/f", "/t/g", 0), -EPERM);
+    CU_ASSERT_EQUAL(capstan_unlink(s(0), "/t/f"), 0);
+    stop();
+}
+
+static void test_set_id_bits_come_and_go(void)
+{
+    struct capstan_change size = {.valid = CAPSTAN_SET_SIZE, .size = 1};
+
+    start();
+    CU_ASSERT_EQUAL(capstan_mkdir(s(0), "/g", 0777), 0);
+    CU_ASSERT_EQUAL(chown_as(0, "/g", 0, 77), 0);
+    CU_ASSERT_EQUAL(chmod_as(0, "/g", 02777), 0);
+    become(0, 10, 10);
+    make_closed("/g/f", 0777);
+    CU_ASSERT_EQUAL(capstan_mkdir(s(0), "/g/d", 0755), 0);
+    CU_ASSERT_EQUAL(stat_of("/g/f").gid, 77);
+    CU_ASSERT_EQUAL(stat_of("/g/d").gid, 77);
+    CU_ASSERT_EQUAL(stat_of("/g/d").mode, 02755);
+    CU_ASSERT_EQUAL(chmod_as(0, "/g/f", 06755), 0);
+    CU_ASSERT_EQUAL(stat_of("/g/f").mode, 04755); /* not in that group */
+    CU_ASSERT_EQUAL(capstan_setattr(s(0), "/g/f", 0, &size), 0);
+    CU_ASSERT_EQUAL(stat_of("/g/f").mode, 0755);
+    become(0, 0, 0);
+    CU_ASSERT_EQUAL(chmod_as(0, "/g/f", 06755), 0);
+    CU_ASSERT_EQUAL(chown_as(0, "/g/f", 11, 12), 0);
+    CU_ASSERT_EQUAL(stat_of("/g/f").mode, 0755);
+    become(0, 11, 12);
+    CU_ASSERT_EQUAL(chown_as(0, "/g/f", 10, 12), -EPERM);
+    CU_ASSERT_EQUAL(chown_as(0, "/g/f", 11, 13), -EPERM);
+    CU_ASSERT_EQUAL(chown_as(0, "/g/f", 11, 12), 0);
+    become(0, 0, 0);
+    stop();
+}
+
+/*
+ * Links.
+ */
+
+static void test_symbolic_links_are_followed(void)
+{
+    struct capstan_stat stat;
+    char text[16];
+    size_t len;
+
+    start();
+    CU_ASSERT_EQUAL(capstan_mkdir(s(0), "/d", 0), 0);
+    CU_ASSERT_EQUAL(capstan_mkdir(s(0), "/d/e", 0), 0);
+    CU_ASSERT_EQUAL(capstan_symlink(s(0), "d/e", "/to_e"), 0);
+    CU_ASSERT_EQUAL(capstan_symlink(s(0), "/to_e/f", "/d/to_f"), 0);
+    make_closed("/d/to_f", 0600); /* made where the link leads */
+    CU_ASSERT_EQUAL(stat_of("/d/e/f").type, CAPSTAN_FILE);
+    CU_ASSERT_EQUAL(capstan_stat(s(1), "/to_e/../to_f", &stat), 0);
+    CU_ASSERT_EQUAL(stat.ino, ino_of("/d/e/f"));
+    CU_ASSERT_EQUAL(stat_of("/to_e").type, CAPSTAN_SYMLINK);
+    CU_ASSERT_EQUAL(stat_of("/to_e").size, 3);
+    CU_ASSERT_EQUAL(capstan_readlink(s(0), "/to_e", text, 2, &len), 0);
+    CU_ASSERT_EQUAL(len, 2);
+    CU_ASSERT_EQUAL(capstan_readlink(s(0), "/d", text, 2, &len), -EINVAL);
+    CU_ASSERT_EQUAL(open_as(0, "/d/to_f",
+                            CAPSTAN_OPEN_READ | CAPSTAN_OPEN_NOFOLLOW),
+                    -ELOOP);
+    CU_ASSERT_EQUAL(capstan_symlink(s(0), "b", "/a"), 0);
+    CU_ASSERT_EQUAL(capstan_symlink(s(0), "a", "/b"), 0);
+    CU_ASSERT_EQUAL(capstan_stat(s(0), "/a", &stat), -ELOOP);
+    CU_ASSERT_EQUAL(capstan_stat(s(0), "/a/x", &stat), -ELOOP);
+    CU_ASSERT_EQUAL(capstan_unlink(s(0), "/a"), 0);
+    CU_ASSERT_EQUAL(capstan_stat(s(0), "/b", &stat), -ENOENT);
+    CU_ASSERT_EQUAL(capstan_session_set_prefix(s(0), "/capstan/"), 0);
+    CU_ASSERT_EQUAL(capstan_symlink(s(0), "/capstan/d/e", "/in"), 0);
+    CU_ASSERT_EQUAL(capstan_symlink(s(0), "/etc", "/out"), 0);
+    CU_ASSERT_EQUAL(capstan_stat(s(0), "/in/f", &stat), 0);
+    CU_ASSERT_EQUAL(capstan_stat(s(0), "/out/f", &stat), -EXDEV);
+    stop();
+}
+
+static void test_hard_links_share_one_file(void)
+{
+    struct capstan_file *file;
+    char path[16];
+    size_t done;
+    uint64_t ino;
+
+    start();
+    CU_ASSERT_EQUAL(capstan_mkdir(s(0), "/d", 0), 0);
+    file = make("/f", 0644);
+    CU_ASSERT_EQUAL(capstan_file_write(file, 0, "abc", 3, &done), 0);
+    ino = capstan_file_ino(file);
+    for (unsigned i = 0; i < 8; i++) {
+        snprintf(path, sizeof(path), "/d/l%u", i);
+        CU_ASSERT_EQUAL(capstan_link(s(i % 2), "/f", path), 0);
+    }
+    CU_ASSERT_EQUAL(stat_of("/d/l3").nlink, 9);
+    CU_ASSERT_EQUAL(ino_of("/d/l3"), ino);
+    CU_ASSERT_EQUAL(stat_of("/d/l5").size, 3);
+    CU_ASSERT_EQUAL(capstan_link(s(0), "/d", "/e"), -EPERM);
+    CU_ASSERT_EQUAL(capstan_link(s(0), "/f", "/d/l0"), -EEXIST);
+    CU_ASSERT_EQUAL(capstan_unlink(s(0), "/f"), 0);
+    for (unsigned i = 0; i < 7; i++) {
+        snprintf(path, sizeof(path), "/d/l%u", i);
+        CU_ASSERT_EQUAL(capstan_unlink(s(i % 2), path), 0);
+    }
+    CU_ASSERT_EQUAL(stat_of("/d/l7").nlink, 1);
+    CU_ASSERT_EQUAL(stat_of("/d/l7").size, 3);
+    CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+    stop();
+}
+
+/*
+ * Times.
+ */
+
+static void test_times_follow_what_is_done(void)
+{
+    struct capstan_change change = {.valid = CAPSTAN_SET_MTIME |
+                                             CAPSTAN_SET_ATIME,
+                                    .mtime_ns = 1000,
+                                    .atime_ns = 2000};
+    struct capstan_stat before, after;
+    static char bytes[20000];
+    struct capstan_file *file;
+    size_t done;
+
+    start();
+    CU_ASSERT_EQUAL(capstan_mkdir(s(0), "/d", 0), 0);
+    before = stat_of("/d");
+    sim_run(&sim, NS_PER_SEC);
+    file = make("/d/f", 0644);
+    after = stat_of("/d");
+    CU_ASSERT(after.mtime_ns > before.mtime_ns);
+    CU_ASSERT(after.ctime_ns > before.ctime_ns);
+    before = stat_of("/d/f");
+    sim_run(&sim, NS_PER_SEC);
+    CU_ASSERT_EQUAL(
+        capstan_file_write(file, 0, bytes, sizeof(bytes), &done), 0);
+    after = stat_of("/d/f");
+    CU_ASSERT(after.mtime_ns > before.mtime_ns);
+    CU_ASSERT(after.ctime_ns > before.ctime_ns);
+    CU_ASSERT_EQUAL(capstan_setattr(s(1), "/d/f", 0, &change), 0);
+    CU_ASSERT_EQUAL(stat_of("/d/f").mtime_ns, 1000); /* striped: all columns */
+    CU_ASSERT_EQUAL(stat_of("/d/f").atime_ns, 2000);
+    CU_ASSERT_EQUAL(stat_of("/d/f").size, sizeof(bytes));
+    sim_run(&sim, NS_PER_SEC);
+    CU_ASSERT_EQUAL(capstan_file_write(file, 9000, bytes, 1, &done), 0);
+    CU_ASSERT(stat_of("/d/f").mtime_ns > after.mtime_ns);
+    CU_ASSERT_EQUAL(capstan_setattr(s(1), "/d", 0, &change), 0);
+    CU_ASSERT_EQUAL(stat_of("/d").mtime_ns, 1000);
+    before = stat_of("/d/f");
+    sim_run(&sim, NS_PER_SEC);
+    CU_ASSERT_EQUAL(capstan_file_truncate(file, 5), 0);
+    CU_ASSERT(stat_of("/d/f").mtime_ns > before.mtime_ns);
+    CU_ASSERT_EQUAL(stat_of("/d/f").size, 5);
+    CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+    before = stat_of("/d/f");
+    sim_run(&sim, NS_PER_SEC);
+    CU_ASSERT_EQUAL(capstan_rename(s(0), "/d/f", "/d/g", 0), 0);
+    CU_ASSERT(stat_of("/d/g").ctime_ns > before.ctime_ns);
+    CU_ASSERT_EQUAL(stat_of("/d/g").mtime_ns, before.mtime_ns);
+    stop();
+}
+
+/*
+ * Open files.
+ */
+
+static void test_a_file_outlives_its_name_while_it_is_open(void)
+{
+    struct capstan_file *file, *other;
+    struct capstan_stat stat;
+    char bytes[8] = "";
+    size_t done;
+    uint64_t ino;
+
+    start();
+    file = make("/f", 0644);
+    ino = capstan_file_ino(file);
+    CU_ASSERT_EQUAL(capstan_file_write(file, 0, "hold", 4, &done), 0);
+    CU_ASSERT_EQUAL(capstan_unlink(s(0), "/f"), 0);
+    sim_run(&sim, 60 * NS_PER_SEC);
+    CU_ASSERT_EQUAL(capstan_file_read(file, 0, bytes, 8, &done), 0);
+    CU_ASSERT_EQUAL(done, 4);
+    CU_ASSERT_EQUAL(capstan_file_write(file, 4, "er", 2, &done), 0);
+    CU_ASSERT_EQUAL(capstan_inode_stat(s(0), ino, &stat), 0);
+    CU_ASSERT_EQUAL(stat.nlink, 0);
+    CU_ASSERT_EQUAL(stat.size, 6);
+    sim_kill(&sim, ino_target(ino) - 1u);
+    sim_run(&sim, 20 * NS_PER_SEC);
+    CU_ASSERT_EQUAL(capstan_file_read(file, 0, bytes, 8, &done), 0);
+    CU_ASSERT_EQUAL(done, 6);
+    other = make("/g", 0644); /* renamed over what is open */
+    CU_ASSERT_EQUAL(capstan_file_write(other, 0, "old", 3, &done), 0);
+    make_closed("/h", 0644);
+    CU_ASSERT_EQUAL(capstan_rename(s(0), "/h", "/g", 0), 0);
+    sim_run(&sim, 60 * NS_PER_SEC);
+    CU_ASSERT_EQUAL(capstan_file_read(other, 0, bytes, 8, &done), 0);
+    CU_ASSERT_EQUAL(done, 3);
+    CU_ASSERT_EQUAL(capstan_file_close(&other), 0);
+    ino = capstan_file_ino(file);
+    CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+    sim_run(&sim, 3700 * NS_PER_SEC); /* the restarted server's grace */
+    CU_ASSERT_EQUAL(capstan_inode_stat(s(0), ino, &stat), -ESTALE);
+    stop();
+}
+
+static void test_appends_stand_one_behind_the_other(void)
+{
+    struct capstan_file *file[2];
+    char bytes[5000], read[20000];
+    uint64_t end, wanted = 0;
+    size_t done;
+
+    start();
+    file[0] = make("/f", 0666);
+    CU_ASSERT_EQUAL_FATAL(capstan_file_open(s(1), "/f", CAPSTAN_OPEN_WRITE,
+                                            NULL, &file[1]),
+                          0);
+    for (unsigned i = 0; i < 4; i++) {
+        memset(bytes, 'a' + (int)i, sizeof(bytes));
+        wanted += 1000 * (i + 1);
+        CU_ASSERT_EQUAL(
+            capstan_file_append(file[i % 2], bytes, 1000 * (i + 1), &end), 0);
+        CU_ASSERT_EQUAL(end, wanted);
+    }
+    CU_ASSERT_EQUAL(capstan_file_read(file[0], 0, read, sizeof(read), &done),
+                    0);
+    CU_ASSERT_EQUAL(done, 10000);
+    CU_ASSERT(read[0] == 'a' && read[999] == 'a' && read[1000] == 'b' &&
+              read[3000] == 'c' && read[9999] == 'd');
+    CU_ASSERT_EQUAL(capstan_file_close(&file[0]), 0);
+    CU_ASSERT_EQUAL(capstan_file_close(&file[1]), 0);
+    stop();
+}
+
+static void test_renamed_files_stay_open(void)
+{
+    struct capstan_file *file;
+    char bytes[4];
+    size_t done;
+
+    start();
+    CU_ASSERT_EQUAL(capstan_mkdir(s(0), "/d", 0), 0);
+    file = make("/f", 0644);
+    CU_ASSERT_EQUAL(capstan_file_write(file, 0, "abc", 3, &done), 0);
+    CU_ASSERT_EQUAL(capstan_rename(s(1), "/f", "/d/g", 0), 0);
+    CU_ASSERT_EQUAL(capstan_file_write(file, 5000, "x", 1, &done), 0);
+    CU_ASSERT_EQUAL(capstan_file_read(file, 0, bytes, 3, &done), 0);
+    CU_ASSERT_EQUAL(memcmp(bytes, "abc", 3), 0);
+    CU_ASSERT_EQUAL(stat_of("/d/g").size, 5001);
+    CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+    stop();
+}
+
+/*
+ * Extended attributes.
+ */
+
+static void test_extended_attributes(void)
+{
+    char value[CAPSTAN_XATTR_MAX + 1] = "", names[64];
+    size_t len;
+    uint64_t ino;
+
+    start();
+    make_closed("/f", 0644);
+    ino = ino_of("/f");
+    CU_ASSERT_EQUAL(capstan_xattr_set(s(0), ino, "user.a", "one", 3, 0), 0);
+    CU_ASSERT_EQUAL(capstan_xattr_set(s(0), ino, "user.b", "", 0, 0), 0);
+    CU_ASSERT_EQUAL(capstan_xattr_get(s(1), ino, "user.a", value, 8, &len), 0);
+    CU_ASSERT_EQUAL(len, 3);
+    CU_ASSERT_EQUAL(capstan_xattr_get(s(1), ino, "user.a", value, 2, &len),
+                    -ERANGE);
+    CU_ASSERT_EQUAL(capstan_xattr_get(s(1), ino, "user.a", NULL, 0, &len), 0);
+    CU_ASSERT_EQUAL(capstan_xattr_list(s(1), ino, names, 64, &len), 0);
+    CU_ASSERT_EQUAL(len, 14);
+    CU_ASSERT_EQUAL(memcmp(names, "user.a\0user.b", 14), 0);
+    CU_ASSERT_EQUAL(capstan_xattr_set(s(0), ino, "user.a", "", 0,
+                                      CAPSTAN_XATTR_CREATE),
+                    -EEXIST);
+    CU_ASSERT_EQUAL(capstan_xattr_set(s(0), ino, "user.c", "", 0,
+                                      CAPSTAN_XATTR_REPLACE),
+                    -ENODATA);
+    CU_ASSERT_EQUAL(capstan_xattr_set(s(0), ino, "user.big", value,
+                                      CAPSTAN_XATTR_MAX, 0),
+                    0);
+    CU_ASSERT_EQUAL(capstan_xattr_set(s(0), ino, "user.big2", value,
+                                      CAPSTAN_XATTR_MAX, 0),
+                    -ENOSPC);
+    CU_ASSERT_EQUAL(capstan_xattr_set(s(0), ino, "user.big3", value,
+                                      CAPSTAN_XATTR_MAX + 1, 0),
+                    -E2BIG);
+    CU_ASSERT_EQUAL(
+        capstan_xattr_get(s(0), ino, "system.posix_acl_access", value, 8, &len),
+        -EOPNOTSUPP);
+    CU_ASSERT_EQUAL(capstan_xattr_remove(s(0), ino, "user.b"), 0);
+    CU_ASSERT_EQUAL(capstan_xattr_remove(s(0), ino, "user.b"), -ENODATA);
+    become(1, 10, 10);
+    CU_ASSERT_EQUAL(capstan_xattr_set(s(1), ino, "user.a", "", 0, 0), -EACCES);
+    CU_ASSERT_EQUAL(capstan_xattr_set(s(1), ino, "trusted.a", "", 0, 0),
+                    -EPERM);
+    stop();
+}
+
+/*
+ * Listing and space.
+ */
+
+/* Every second entry is removed while the listing goes on, also from the
+ * middle, where a program went back by cookie. */
+static void test_listing_loses_nothing_while_entries_go(void)
+{
+    enum { N = 2000 };
+    unsigned seen[N] = {0}, n, i;
+    struct capstan_dirent entry;
+    struct capstan_dir *dir;
+    uint64_t cookie = 0, middle = 0;
+    char path[32];
+
+    start();
+    CU_ASSERT_EQUAL(capstan_mkdir(s(0), "/d", 0), 0);
+    for (i = 0; i < N; i++) {
+        snprintf(path, sizeof(path), "/d/%u", i);
+        CU_ASSERT_EQUAL(capstan_symlink(s(0), "x", path), 0);
+    }
+    CU_ASSERT_EQUAL_FATAL(capstan_dir_open(s(1), "/d", &dir), 0);
+    for (i = 0; capstan_dir_read(dir, &entry) == 0; i++) {
+        CU_ASSERT_FATAL(sscanf(entry.name, "%u", &n) == 1 && n < N);
+        CU_ASSERT(entry.cookie > CAPSTAN_COOKIE_MIN);
+        CU_ASSERT(entry.cookie > cookie);
+        cookie = entry.cookie;
+        seen[n]++;
+        if (n % 2 == 0) {
+            snprintf(path, sizeof(path), "/d/%u", n);
+            CU_ASSERT_EQUAL(capstan_unlink(s(0), path), 0);
+        }
+        if (i == N / 2)
+            middle = entry.cookie;
+    }
+    for (i = 0; i < N; i++)
+        CU_ASSERT_EQUAL(seen[i], 1);
+    capstan_dir_seek(dir, middle);
+    for (n = 0; capstan_dir_read(dir, &entry) == 0; n++)
+        CU_ASSERT(entry.cookie > middle);
+    CU_ASSERT(n > N / 8 && n < N / 2);
+    capstan_dir_close(&dir);
+    CU_ASSERT_EQUAL(stat_of("/").nlink, 3);
+    stop();
+}
+
+static void test_space_is_that_of_all_targets(void)
+{
+    struct capstan_statfs statfs;
+
+    start();
+    CU_ASSERT_EQUAL(capstan_statfs(s(0), &statfs), 0);
+    CU_ASSERT_EQUAL(statfs.targets, 4);
+    CU_ASSERT_EQUAL(statfs.silent, 0);
+    CU_ASSERT_EQUAL(statfs.total_bytes, 4 * (1ull << 32));
+    CU_ASSERT(statfs.free_bytes <= statfs.total_bytes);
+    stop();
+}
+
+static void test_nodes_are_records(void)
+{
+    struct capstan_stat stat;
+
+    start();
+    CU_ASSERT_EQUAL(capstan_mknod(s(0), "/p", CAPSTAN_FIFO, 0600, 0), 0);
+    CU_ASSERT_EQUAL(capstan_mknod(s(0), "/c", CAPSTAN_CHAR, 0600, 0x103), 0);
+    CU_ASSERT_EQUAL(capstan_mknod(s(0), "/f", CAPSTAN_FILE, 0600, 0), 0);
+    CU_ASSERT_EQUAL(capstan_mknod(s(0), "/l", CAPSTAN_SYMLINK, 0600, 0),
+                    -EINVAL);
+    stat = stat_of("/c");
+    CU_ASSERT_EQUAL(stat.type, CAPSTAN_CHAR);
+    CU_ASSERT_EQUAL(stat.rdev, 0x103);
+    CU_ASSERT_EQUAL(open_as(0, "/p", CAPSTAN_OPEN_READ), -EINVAL);
+    CU_ASSERT_EQUAL(open_as(0, "/f", CAPSTAN_OPEN_READ), 0);
+    become(1, 10, 10);
+    CU_ASSERT_EQUAL(capstan_mknod(s(1), "/x", CAPSTAN_BLOCK, 0600, 1), -EPERM);
+    stop();
+}
+
+/*
+ * What it costs.
+ */
+
+static uint64_t requests(void)
+{
+    struct capstan_session_stats stats;
+
+    capstan_session_stats(s(0), &stats);
+    return stats.requests;
+}
+
+#define COSTS(n, call)                                                         \
+    do {                                                                       \
+        uint64_t before = requests();                                          \
+        CU_ASSERT_EQUAL(call, 0);                                              \
+        CU_ASSERT_EQUAL(requests() - before, n);                               \
+    } while (0)
+
+static void test_requests_are_few(void)
+{
+    struct capstan_stat stat;
+    struct capstan_file *file;
+    char path[32], bytes[4096] = "";
+    size_t done;
+
+    start();
+    CU_ASSERT_EQUAL(capstan_mkdir(s(0), "/d", 0), 0);
+    make_closed("/d/warm", 0644);
+    for (unsigned i = 0; i < 8; i++) { /* whatever target it is */
+        snprintf(path, sizeof(path), "/d/f%u", i);
+        COSTS(1, capstan_file_open(s(0), path,
+                                   CAPSTAN_OPEN_WRITE | CAPSTAN_OPEN_CREATE |
+                                       CAPSTAN_OPEN_EXCL,
+                                   NULL, &file));
+        COSTS(1, capstan_file_write(file, 0, bytes, 3901, &done));
+        COSTS(2, capstan_file_close(&file)); /* layout, sync */
+        COSTS(1, capstan_stat(s(0), path, &stat));
+        CU_ASSERT_EQUAL(stat.size, 3901);
+        COSTS(1, capstan_access(s(0), path, 4));
+        COSTS(1, capstan_file_open(s(0), path, CAPSTAN_OPEN_READ, NULL, &file));
+        COSTS(1, capstan_file_read(file, 0, bytes, 3901, &done));
+        COSTS(0, capstan_file_close(&file));
+        COSTS(1, capstan_unlink(s(0), path));
+        COSTS(1, capstan_mkdir(s(0), path, 0));
+        COSTS(1, capstan_rmdir(s(0), path));
+    }
+    COSTS(5, capstan_stat(s(0), "/d", &stat)); /* and its four targets */
+    stop();
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        UNIT_TEST(test_modes_are_minded),
+        UNIT_TEST(test_who_has_checked_is_not_checked),
+        UNIT_TEST(test_sticky_directories_keep_what_is_not_ours),
+        UNIT_TEST(test_set_id_bits_come_and_go),
+        UNIT_TEST(test_symbolic_links_are_followed),
+        UNIT_TEST(test_hard_links_share_one_file),
+        UNIT_TEST(test_times_follow_what_is_done),
+        UNIT_TEST(test_a_file_outlives_its_name_while_it_is_open),
+        UNIT_TEST(test_appends_stand_one_behind_the_other),
+        UNIT_TEST(test_renamed_files_stay_open),
+        UNIT_TEST(test_extended_attributes),
+        UNIT_TEST(test_listing_loses_nothing_while_entries_go),
+        UNIT_TEST(test_space_is_that_of_all_targets),
+        UNIT_TEST(test_nodes_are_records),
+        UNIT_TEST(test_requests_are_few),
+    };
+
+    return UNIT_MAIN("sim/posix", tests);
+}
