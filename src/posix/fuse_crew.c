@@ -95,8 +95,7 @@ static void serve(struct member *member)
             continue;
         if (rc <= 0)
             break;
-        if (member->nleft > 0)
-            close_left(member);
+        close_left(member);
         fuse_session_process_buf(crew->fuse, &member->buf);
     }
 }
@@ -138,12 +137,20 @@ static void *run(void *ctx)
     return NULL;
 }
 
-static int start_thread(struct crew *crew, struct member *member)
+/* Start the next member, if there is one. It may itself start the one after it
+ * before pthread_create() has returned here. */
+static int start_member(struct crew *crew)
 {
-    int rc = -pthread_create(&member->thread, NULL, run, member);
+    struct member *member;
+    int rc = 0;
 
-    if (rc == 0)
-        crew->count++;
+    pthread_mutex_lock(&crew->lock);
+    if (crew->count < CREW_MAX) {
+        member = &crew->members[crew->count];
+        rc = -pthread_create(&member->thread, NULL, run, member);
+        crew->count += rc == 0;
+    }
+    pthread_mutex_unlock(&crew->lock);
     return rc;
 }
 
@@ -158,14 +165,11 @@ static void member_init(struct crew *crew, unsigned index)
 
 static void start_next(struct crew *crew)
 {
-    int rc = 0;
+    int rc;
 
     if (atomic_load(&crew->is_failing))
         return;
-    pthread_mutex_lock(&crew->lock);
-    if (crew->count < CREW_MAX)
-        rc = start_thread(crew, &crew->members[crew->count]);
-    pthread_mutex_unlock(&crew->lock);
+    rc = start_member(crew);
     if (rc != 0 && !atomic_exchange(&crew->is_failing, true))
         log_error("one more thread: %s", strerror(-rc));
 }
@@ -186,7 +190,7 @@ int crew_start(struct fuse_session *fuse, const struct capstan_options *options,
     rc = open_session(&crew->members[0]);
     if (rc != 0)
         goto err_session;
-    rc = start_thread(crew, &crew->members[0]);
+    rc = start_member(crew);
     if (rc != 0)
         goto err_thread;
     *crew_out = crew;

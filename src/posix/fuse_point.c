@@ -89,9 +89,10 @@ int point_look(const char *directory, char *path, enum point_state *state_out)
     struct stat stat_buf;
 
     if (find_mount(directory, path)) {
-        *state_out = stat(path, &stat_buf) != 0 && errno == ENOTCONN
-                         ? POINT_DEAD
-                         : POINT_MOUNTED;
+        *state_out = POINT_MOUNTED;
+        if (stat(path, &stat_buf) != 0 &&
+            (errno == ENOTCONN || errno == ECONNABORTED))
+            *state_out = POINT_DEAD;
         return 0;
     }
     if (realpath(directory, path) == NULL || stat(path, &stat_buf) != 0)

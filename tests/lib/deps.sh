@@ -18,9 +18,11 @@ DEPS_PACKAGES=(
     librocksdb-dev libisal-dev libcyaml-dev libyaml-dev uthash-dev libxxhash-dev
     libfuse3-dev fuse3
     # the tests: unit tests, MPI programs in C and Python, HDF5 over MPI-IO,
-    # cut links between network namespaces; benchmarks/store
+    # cut links between network namespaces
     libcunit1-dev python3 python3-mpi4py python3-numpy
-    libhdf5-openmpi-dev iproute2 procps fio
+    libhdf5-openmpi-dev iproute2 procps
+    # programs on a mount; PnetCDF over it
+    git rsync sqlite3 libpnetcdf-dev
 )
 
 deps_missing() {

@@ -319,7 +319,7 @@ static void op_truncate(void)
     bool is_fd = below(2);
     struct answer answers[2];
     char path[2][PATH_MAX];
-    struct pair *pair;
+    struct pair *pair = NULL;
 
     choose_path(path);
     if (is_fd && !choose_file(&pair))
@@ -379,7 +379,7 @@ static void op_stat(void)
     struct answer answers[2];
     struct stat attr[2];
     char path[2][PATH_MAX];
-    struct pair *pair;
+    struct pair *pair = NULL;
 
     choose_path(path);
     if (how == 2 && !choose_file(&pair))

@@ -1,0 +1,123 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# capstan mount and umount: what they say and leave, and that several mounts,
+# the preload library and the capstan program see each other's changes at once.
+set -eu
+. "$top_srcdir/tests/posix/lib.sh"
+need_fuse
+
+# says STATUS WORDS COMMAND...
+says() {
+    wanted=$1
+    words=$2
+    shift 2
+    rc=0
+    timeout 60 "$@" >"$work/out" 2>&1 || rc=$?
+    [ "$rc" = "$wanted" ] || fail "$* ended with $rc: $(cat "$work/out")"
+    [ -z "$words" ] || grep -qF -- "$words" "$work/out" ||
+        fail "$* did not say '$words': $(cat "$work/out")"
+}
+
+cluster_up --servers 2
+one=$work/one
+two=$work/two
+
+# --- what goes wrong ----------------------------------------------------------
+says 1 "No such file" "$capstan" mount "$work/nowhere"
+: >"$work/file"
+says 1 "Not a directory" "$capstan" mount "$work/file"
+mkdir "$one"
+says 1 "/none: No such file" "$capstan" mount --cluster /none "$one"
+sed 's/service: .*/service: "1"/' "$root/cluster.yaml" >"$work/away.yaml"
+says 1 "target" "$capstan" mount --cluster "$work/away.yaml" --timeout 2 "$one"
+says 1 "no Capstan mount" "$capstan" umount "$one"
+! grep -q "$work" /proc/mounts || fail "something is mounted"
+
+# --- a mount ------------------------------------------------------------------
+mount_up "$one"
+mount_up "$two"
+grep -q "^capstan:[^ ]*/cluster.yaml $one fuse.capstan " /proc/mounts ||
+    fail "not in /proc/mounts: $(grep "$one" /proc/mounts)"
+says 1 "already there" "$capstan" mount --root "$root" "$one"
+
+# --- at once, everywhere ------------------------------------------------------
+preloaded sh -c 'mkdir /capstan/d && echo preload >/capstan/d/f' || fail preload
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    [ -d "$one/d" ] && [ -d "$two/d" ] || fail "a directory is not seen"
+    echo "one $i" >"$one/d/f"
+    [ "$(cat "$two/d/f")" = "one $i" ] || fail "two does not see what one wrote"
+    [ "$(preloaded cat /capstan/d/f)" = "one $i" ] || fail "preload does not"
+    echo "two, longer $i" >"$two/d/f"
+    [ "$(stat -c %s "$one/d/f")" = $((13 + ${#i})) ] || fail "an old size"
+    mv "$two/d/f" "$two/d/g"
+    [ ! -e "$one/d/f" ] || fail "a renamed file is still there"
+    "$capstan" get /d/g - | grep -q "two, longer $i" || fail "get"
+    mv "$one/d/g" "$one/d/f"
+    rm "$one/d/f"
+    rmdir "$two/d"
+    [ ! -e "$one/d" ] || fail "a removed directory is still there"
+    mkdir "$one/d"
+done
+
+# A descriptor that stays open reads what another mount has written.
+python3 - "$one/d/h" "$two/d/h" <<'PYTHON' || fail "descriptors that stay open"
+import mmap, os, sys
+a = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o644)
+b = os.open(sys.argv[2], os.O_RDWR)
+for i in range(100):
+    text = b"%06d" % i
+    os.pwrite(a, text, i * 3000)
+    assert os.pread(b, 6, i * 3000) == text, i
+    assert os.fstat(b).st_size == i * 3000 + 6, os.fstat(b)
+os.ftruncate(b, 4096)
+m = mmap.mmap(a, 4096)
+assert m[3000:3006] == b"000001", m[3000:3006]
+m[0:4] = b"mmap"
+m.flush()
+assert os.pread(b, 4, 0) == b"mmap"
+# removed while open: lives until the last close
+os.unlink(sys.argv[1])
+os.pwrite(a, b"still", 5)
+assert os.pread(a, 5, 5) == b"still"
+assert os.fstat(a).st_nlink == 0
+PYTHON
+
+# --- large files, many entries ------------------------------------------------
+head -c 9000001 /dev/urandom >"$work/big"
+cp "$work/big" "$one/big"
+cmp "$work/big" "$two/big" || fail "a big file came back changed"
+python3 - "$one/many" <<'PYTHON' || fail "many entries"
+import os, sys
+os.mkdir(sys.argv[1])
+for i in range(1500):
+    os.close(os.open("%s/f%d" % (sys.argv[1], i), os.O_CREAT | os.O_WRONLY))
+PYTHON
+[ "$(ls "$two/many" | sort -u | wc -l)" = 1500 ] || fail "a listing is not whole"
+rm -r "$two/many" || fail "rm -r"
+[ "$(df --output=fstype "$one" | tail -n 1)" = fuse.capstan ] || fail df
+
+# --- a daemon that was killed -------------------------------------------------
+daemon=$(pgrep -f "capstan-fuse .*$one\$") || fail "no daemon"
+kill -9 $daemon
+until ! kill -0 $daemon 2>/dev/null || grep -q '^State:.Z' /proc/$daemon/status; do
+    sleep 0.05
+done
+mount_up "$one"
+[ -e "$one/big" ] || fail "a mount in place of a dead one"
+daemon=$(pgrep -f "capstan-fuse .*$one\$")
+kill -9 $daemon
+says 0 "" "$capstan" umount "$one"
+
+# --- the end ------------------------------------------------------------------
+mount_up "$one"
+daemon=$(pgrep -f "capstan-fuse .*$one\$")
+exec 3<"$one/big"
+says 1 "busy" "$capstan" umount "$one"
+exec 3<&-
+says 0 "" "$capstan" umount "$one"
+! kill -0 $daemon 2>/dev/null || grep -q '^State:.Z' /proc/$daemon/status ||
+    fail "the daemon outlives umount"
+kill -TERM "$(pgrep -f "capstan-fuse .*$two\$")"
+until ! grep -q "$two" /proc/mounts; do sleep 0.05; done
+[ ! -s "$work/mount.log" ] || fail "the daemon said: $(cat "$work/mount.log")"
+echo "ok: mount"
