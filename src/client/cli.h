@@ -16,6 +16,7 @@
 /* The library is built with hidden symbols; what the installed headers declare
  * is what leaves it (together with libcapstan.map). */
 #pragma GCC visibility push(default)
+#include <capstan/check.h>
 #include <capstan/cluster.h>
 #include <capstan/error.h>
 #include <capstan/file.h>

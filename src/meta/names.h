@@ -339,6 +339,21 @@ struct names_settle_step {
 /** @return 0; ADD: -ESTALE (gone), -EPERM (a directory), -EMLINK. */
 int names_settle(struct names *names, const struct names_settle_step *step);
 
+/*
+ * Repairs, for fsck. @return 0, -ESTALE (it is not as it was seen).
+ */
+
+/** Remove an entry whose inode is not there. */
+int names_repair_entry(struct names *names, const struct name *name,
+                       uint64_t ino, uint64_t now_ns);
+/** Set how many names an inode has; 0: it goes. */
+int names_repair_nlink(struct names *names, uint64_t ino, uint32_t nlink,
+                       uint64_t now_ns);
+/** Set a directory's parent. */
+int names_repair_parent(struct names *names, uint64_t ino, uint64_t parent);
+/** Count a directory's entries here. */
+int names_repair_counts(struct names *names, uint64_t dir);
+
 /**
  * Answers of requests that must take effect once, kept in the same transaction
  * as their effect, for a retry that comes after a restart.

@@ -72,6 +72,16 @@ uint64_t names_key_number_at(const void *key, size_t at);
  */
 int names_key_name_parse(const void *key, size_t len, struct name *name_out);
 
+/**
+ * Visit all records of a kind, for fsck; the visitor returns false when it has
+ * no more room.
+ *
+ * @param after  the key to begin behind; length 0: at the start.
+ */
+int names_walk(struct names *names, enum names_kind kind, const void *after,
+               size_t after_len, kv_each_fn *each, void *ctx,
+               bool *is_end_out);
+
 /** Print a key in ASCII, for log lines. */
 void names_key_text(const void *key, size_t len,
                     char text_out[NAMES_KEY_TEXT_MAX]);

@@ -52,6 +52,7 @@
     X(60, entry_settle, PROTO_ONCE)                                            \
     X(61, inode_settle, PROTO_ONCE)                                            \
     X(62, check, 0)                                                        \
+    X(63, repair, PROTO_ONCE)                                                  \
     X(70, scrub, 0)
 
 /* Requests. */
@@ -216,7 +217,10 @@
     U64(holder) /* 0: nobody has it open */
 /* What a target keeps, for fsck: records of a kind behind a key. */
 #define PROTO_REQ_check(U8, U16, U32, U64, INODE, BYTES)                       \
-    U8(kind) U8(repair) BYTES(after, 512)
+    U8(kind) BYTES(after, 512) /* a key; empty: from the start */
+/* Put one thing right: PROTO_REPAIR_*. */
+#define PROTO_REQ_repair(U8, U16, U32, U64, INODE, BYTES)                      \
+    U8(what) U64(a) U64(b) U32(n) BYTES(text, 255)
 
 /* Read objects from a place on and compare; the answer says where it stopped. */
 #define PROTO_REQ_scrub(U8, U16, U32, U64, INODE, BYTES)                       \
@@ -290,6 +294,7 @@
 #define PROTO_REP_inode_settle(U8, U16, U32, U64, INODE, BYTES) U8(unused)
 #define PROTO_REP_check(U8, U16, U32, U64, INODE, BYTES)                       \
     U8(is_end) U32(count) BYTES(records, PROTO_ENTRIES_MAX)
+#define PROTO_REP_repair(U8, U16, U32, U64, INODE, BYTES) U8(unused)
 
 #define PROTO_REP_scrub(U8, U16, U32, U64, INODE, BYTES)                       \
     U8(is_end)                                                                 \

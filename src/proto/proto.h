@@ -182,6 +182,39 @@ struct proto_entry {
     uint64_t object_mtime_ns;
 };
 
+/* One record in a page of CHECK: what fsck needs of it. */
+enum { PROTO_CHECK_LAYOUT = 1, PROTO_CHECK_DAMAGED = 2 };
+
+struct proto_check {
+    uint8_t kind;  /* first byte of the key: see the on-disk format */
+    uint8_t type;  /* of an inode; of a directory: frozen or gone */
+    uint8_t state; /* PROTO_CHECK_*: what is wrong by itself */
+    uint32_t n;    /* names; directories in a directory */
+    uint64_t a;    /* the first number of the key */
+    uint64_t b;    /* ino of an entry; parent; entries; change of a lock */
+    struct proto_bytes text; /* a name */
+    struct proto_bytes key;  /* to go on behind it */
+};
+
+/* What REPAIR does, and to what: entry (a directory, text, b the inode that is
+ * not there), nlink (inode a, n), parent (inode a, b), counts (directory a), lock
+ * (a, text, b), name (make: directory a, text, inode b, type n), thaw (a). */
+enum {
+    PROTO_REPAIR_ENTRY = 1,
+    PROTO_REPAIR_NLINK = 2,
+    PROTO_REPAIR_PARENT = 3,
+    PROTO_REPAIR_COUNTS = 4,
+    PROTO_REPAIR_LOCK = 5,
+    PROTO_REPAIR_NAME = 6,
+    PROTO_REPAIR_THAW = 7,
+};
+
+/** As entries. */
+int proto_check_encode(const struct proto_check *record, uint8_t **at_p,
+                       const uint8_t *end);
+int proto_check_decode(const uint8_t **at_p, const uint8_t *end,
+                       struct proto_check *record_out);
+
 /** Who asks, as a byte field of a request. @return its length. */
 uint32_t proto_cred_encode(const struct cred *cred,
                            uint8_t at[PROTO_CRED_MAX]);

@@ -36,6 +36,7 @@ struct listing;
 struct object_task;
 struct change_task;
 struct changes;
+struct check_page;
 struct holds;
 struct reaper;
 struct scrub;
@@ -63,6 +64,7 @@ struct srv_target {
     struct change_task *changes_free;
     unsigned nwaiting; /* changes that try again later */
     struct holds *holds;
+    struct check_page *check_page;
     struct reaper *reaper;
     struct scrub *scrub;
     struct locks *locks;
@@ -90,6 +92,7 @@ op_fn op_lookup, op_getattr, op_setattr, op_create, op_mkdir, op_make,
 op_fn op_unlink, op_rmdir, op_link, op_rename;               /* op_change.c */
 op_fn op_part;                                               /* change_part.c */
 op_fn op_xattr_get, op_xattr_set;                            /* op_xattr.c */
+op_fn op_check, op_repair;                                   /* op_check.c */
 op_fn op_hold;                                               /* op_hold.c */
 op_fn op_readdir;                                            /* op_readdir.c */
 op_fn op_read;                                               /* op_read.c */
@@ -109,6 +112,8 @@ int changes_init(struct srv_target *target);
 void changes_fini(struct srv_target *target);
 int scrub_create(struct srv_target *target);
 void scrub_destroy(struct srv_target *target);
+int check_page_init(struct srv_target *target);
+void check_page_fini(struct srv_target *target);
 int lock_table_init(struct srv_target *target);
 
 /** Settle or undo the changes that a restart interrupted. */

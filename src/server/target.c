@@ -184,6 +184,8 @@ static int make_tasks(struct srv_target *target)
     if (rc == 0)
         rc = reaper_create(target, &target->reaper);
     if (rc == 0)
+        rc = check_page_init(target);
+    if (rc == 0)
         rc = holds_create(clock_now(target->clock), &target->holds);
     return rc;
 }
@@ -289,6 +291,7 @@ void srv_target_destroy(struct srv_target **target_p)
     reaper_destroy(&target->reaper);
     scrub_destroy(target);
     holds_destroy(&target->holds);
+    check_page_fini(target);
     locks_destroy(&target->locks);
     changes_fini(target);
     listings_fini(target);

@@ -33,6 +33,8 @@ static const struct tool_command commands[] = {
     {"mount", "DIR", "show the cluster as a directory", 1, 1, cmd_mount},
     {"umount", "DIR", "end a mount", 1, 1, cmd_umount},
     {"rm", "PATH...", "remove files and directories", 1, -1, cmd_rm},
+    {"fsck", "", "check the namespace; --repair puts it right", 0, 0,
+     cmd_fsck},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -42,6 +42,7 @@ int cmd_pack(const struct tool_command *command, int argc, char **argv);
 int cmd_mount(const struct tool_command *command, int argc, char **argv);
 int cmd_umount(const struct tool_command *command, int argc, char **argv);
 int cmd_rm(const struct tool_command *command, int argc, char **argv);
+int cmd_fsck(const struct tool_command *command, int argc, char **argv);
 
 /* How a client subcommand was told to find the cluster. */
 struct tool_place {

@@ -8,7 +8,7 @@
  *
  *     test_crash_names [STRIDE [VARIANTS]]
  *
- * STRIDE 1 takes every event, the default every 251st from another beginning
+ * STRIDE 1 takes every event, the default every 17th from another beginning
  * each time. VARIANTS are other names, which lie on other targets.
  */
 #include "client/dirs.h"
@@ -270,7 +270,7 @@ static void set_paths(struct crash *c)
 
 int main(int argc, char **argv)
 {
-    long stride = argc > 1 ? strtol(argv[1], NULL, 0) : 251;
+    long stride = argc > 1 ? strtol(argv[1], NULL, 0) : 17;
     unsigned variants =
         argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : 1;
     struct crash *c = calloc(1, sizeof(*c));
