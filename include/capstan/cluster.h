@@ -48,7 +48,7 @@ struct capstan_counter {
  * @param count_out how many were set.
  * @return 0, -ETIMEDOUT (does not answer), -EINVAL (no such target).
  */
-#define CAPSTAN_COUNTERS_MAX 64
+#define CAPSTAN_COUNTERS_MAX 128
 int capstan_target_counters(struct capstan_session *session, uint16_t id,
                             struct capstan_counter *counters, size_t room,
                             size_t *count_out);

@@ -12,9 +12,25 @@
 
 #include <stdint.h>
 
+/* How long requests took, from their arrival to their answer: each is counted
+ * once, in the first that fits. In order of COUNTERS_LATENCY_US. */
+#define COUNTERS_LATENCY(X, verb, prose)                                       \
+    X(verb##_within_64us, "requests", prose " answered within 64 us")          \
+    X(verb##_within_256us, "requests", prose " answered within 256 us")        \
+    X(verb##_within_1ms, "requests", prose " answered within 1 ms")            \
+    X(verb##_within_4ms, "requests", prose " answered within 4 ms")            \
+    X(verb##_within_16ms, "requests", prose " answered within 16 ms")          \
+    X(verb##_within_64ms, "requests", prose " answered within 64 ms")          \
+    X(verb##_within_256ms, "requests", prose " answered within 256 ms")        \
+    X(verb##_within_1s, "requests", prose " answered within 1 s")              \
+    X(verb##_within_60s, "requests", prose " that took longer")
+#define COUNTERS_LATENCY_NS                                                    \
+    {64000, 256000, 1000000, 4000000, 16000000, 64000000, 256000000,           \
+     1000000000}
+
 /* X(name, unit, prose) */
 #define COUNTERS(X)                                                            \
-    X(uptime_ns, "ns", "time since the server started")                       \
+    X(uptime_ns, "ns", "time since the server started")                        \
     X(bytes_sent, "bytes", "payload that left for clients")                    \
     X(bytes_received, "bytes", "payload that came from clients")               \
     X(requests, "requests", "requests taken, repeats included")                \
@@ -43,7 +59,13 @@
     X(sums_cleanings, "objects", "objects whose sums became durable")          \
     X(sums_reads, "reads", "reads of sums, each for 1 MiB of data")            \
     X(sums_writes, "writes", "writes of sums, each for 1 MiB of data")         \
-    X(objects_dirty, "objects", "objects whose sums are not durable now")
+    X(objects_dirty, "objects", "objects whose sums are not durable now")      \
+    X(queued, "requests", "reads and writes under way now")                    \
+    X(device_queue, "operations", "operations of objects under way now")       \
+    X(pieces, "pieces", "pieces of reads and writes; what exceeds the extents "\
+                        "was merged")                                          \
+    COUNTERS_LATENCY(X, reads, "reads")                                        \
+    COUNTERS_LATENCY(X, writes, "writes")
 
 enum counter_index {
 #define X(name, unit, prose) COUNTER_##name,

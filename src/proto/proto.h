@@ -30,7 +30,7 @@
 #define PROTO_SUMS_MAX 4096u   /* sums of fragments in one message */
 #define PROTO_FRAGMENT 4096u   /* no fragment crosses a multiple of this */
 #define PROTO_ENTRIES_MAX 57344u
-#define PROTO_COUNTERS_MAX 64u
+#define PROTO_COUNTERS_MAX 128u
 #define PROTO_CRED_MAX (9u + 4u * CRED_GROUPS_MAX)
 #define PROTO_XATTR_MAX 4096u
 #define PROTO_XATTRS_MAX 8192u

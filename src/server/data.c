@@ -184,8 +184,26 @@ void job_fail_corrupt(struct job *job, uint64_t object_offset,
     job_fail(job, -ERR_CORRUPT, job->said);
 }
 
+/* Which of the latency counters: the first that fits, or the last. */
+static void count_latency(const struct job *job)
+{
+    static const uint64_t within_ns[] = COUNTERS_LATENCY_NS;
+    const size_t n = sizeof(within_ns) / sizeof(within_ns[0]);
+    uint64_t started_ns = job->deadline_ns - JOB_TIMEOUT_NS;
+    uint64_t took_ns = clock_now(job->target->clock) - started_ns;
+    unsigned which = 0;
+
+    while (which < n && took_ns > within_ns[which])
+        which++;
+    srv_count(job->target,
+              (job->verb == OBJ_READ ? COUNTER_reads_within_64us
+                                     : COUNTER_writes_within_64us) + which, 1);
+}
+
 static void answer(struct job *job)
 {
+    if (job->request != NULL)
+        count_latency(job);
     if (job->rc == -ERR_LINK)
         job->rc = -ERR_BUSY;
     if (job->request != NULL && !job->target->is_closing)

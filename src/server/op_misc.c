@@ -97,6 +97,8 @@ void srv_target_counters(struct srv_target *target,
     if (obj_space(target->objects, &value[COUNTER_space_total],
                   &value[COUNTER_space_free]) != 0)
         value[COUNTER_space_total] = value[COUNTER_space_free] = 0;
+    value[COUNTER_queued] = target->data.njobs;
+    value[COUNTER_device_queue] = obj_pending(target->objects);
     take_sums(target);
     *counters_out = target->counters;
 }

@@ -152,6 +152,7 @@ static void consume(struct slot *slot, uint32_t taken)
     }
     slot->fill += taken;
     slot->bytes += taken;
+    srv_count(job->target, COUNTER_pieces, 1);
     job->bytes += taken;
     job->nsums += (uint32_t)((job->piece.object + taken - 1) / PROTO_FRAGMENT -
                              job->piece.object / PROTO_FRAGMENT + 1);

@@ -17,6 +17,7 @@ static const struct tool_command commands[] = {
     {"down", "", "stop the cluster that `up` started", 0, 0, cmd_down},
     {"scrub", "", "compare every block with its checksum", 0, 0, cmd_scrub},
     {"status", "", "show every target and its counters", 0, 0, cmd_status},
+    {"top", "", "watch every target: operations, bytes, times", 0, 0, cmd_top},
     {"env", "", "print shell exports for programs that use the cluster", 0, 0,
      cmd_env},
     {"put", "LOCAL... REMOTE", "copy local files into the cluster", 2, -1,

@@ -31,6 +31,7 @@ int cmd_up(const struct tool_command *command, int argc, char **argv);
 int cmd_down(const struct tool_command *command, int argc, char **argv);
 int cmd_scrub(const struct tool_command *command, int argc, char **argv);
 int cmd_status(const struct tool_command *command, int argc, char **argv);
+int cmd_top(const struct tool_command *command, int argc, char **argv);
 int cmd_env(const struct tool_command *command, int argc, char **argv);
 int cmd_put(const struct tool_command *command, int argc, char **argv);
 int cmd_get(const struct tool_command *command, int argc, char **argv);

@@ -89,6 +89,15 @@ report = json.load(sys.stdin)
 assert report["damaged"] == 0 and report["bytes"] >= 6 << 20, report' ||
     fail "scrub --json"
 
+"$capstan" top --rounds 1 | tee "$work/top"
+grep -q '^ *1 s1 ' "$work/top" || fail "top"
+"$capstan" status --json | python3 -c '
+import json, sys
+target = json.load(sys.stdin)["targets"][0]
+assert sum(n for name, n in target.items()
+           if name.startswith("reads_within_")) == target["reads"], target' ||
+    fail "the latency counters do not add up to the reads"
+
 # refuses WORDS: the server does not start, and its log says so.
 refuses() {
     rm -f "$root"/*.log
