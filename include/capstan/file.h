@@ -34,7 +34,10 @@ enum capstan_open_flags {
     CAPSTAN_OPEN_EXCL = 8,     /* with CREATE: fail if it exists */
     CAPSTAN_OPEN_TRUNCATE = 16, /* with WRITE: to size 0 */
     CAPSTAN_OPEN_NOFOLLOW = 32, /* -ELOOP if the last name is a symbolic link */
-    CAPSTAN_OPEN_NOSYNC = 64    /* close brings nothing to the device */
+    CAPSTAN_OPEN_NOSYNC = 64,   /* close brings nothing to the device */
+    CAPSTAN_OPEN_AHEAD = 128    /* with READ, without CREATE: a file of less than
+        4 KiB comes along, and reads in the first second are answered from that
+        without asking again: they may not see what others write meanwhile */
 };
 
 /* How a new file is laid out; 0 means the cluster's default. */

@@ -37,6 +37,7 @@
 #define CLI_RECEIVES 32u   /* receive buffers posted */
 #define CLI_DIRS_MAX 1024u /* directories cached */
 #define CLI_DIRS_TTL_NS NS_PER_SEC
+#define CLI_AHEAD_MAX 4096u /* bytes of a file that come when it is opened */
 #define CLI_AWAY_NS NS_PER_SEC /* a program that is away longer computes */
 #define CLI_PAUSE_NS (2 * NS_PER_MS) /* before a frozen name is asked again */
 

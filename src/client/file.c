@@ -44,6 +44,7 @@ void cli_files_abandon(struct capstan_session *session)
     DL_FOREACH_SAFE(session->files, file, next)
     {
         DL_DELETE(session->files, file);
+        free(file->ahead);
         free(file);
     }
 }
@@ -70,6 +71,7 @@ int capstan_file_close(struct capstan_file **file_p)
     DL_DELETE(session->files, file);
     if (session->maker == getpid())
         cli_hold_end(session, file->inode.ino);
+    free(file->ahead);
     free(file);
     return rc;
 }
@@ -163,6 +165,7 @@ int cli_resize(struct capstan_session *session, struct inode *inode,
     const struct layout *layout = &inode->layout;
     int rc = 0;
 
+    cli_ahead_drop(session, inode->ino);
     if (!layout->is_striped && layout->width > 1 && size > layout->stripe_size)
         rc = set_striped(session, inode, deadline_ns, what);
     if (rc == 0)

@@ -17,6 +17,9 @@ struct capstan_file {
     unsigned flags;                   /* enum capstan_open_flags */
     bool is_dirty;                    /* written and not yet synced */
     unsigned active;                  /* requests under way */
+    uint8_t *ahead; /* the whole file, as it was when it was opened; or NULL */
+    uint32_t ahead_len;
+    uint64_t ahead_until_ns;
     struct inode inode; /* its layout only ever goes from stuffed to striped */
     char path[]; /* as the caller said it */
 };
@@ -35,6 +38,14 @@ int cli_resize(struct capstan_session *session, struct inode *inode,
 struct cli_call;
 void cli_set_striped_init(const struct capstan_file *file,
                           struct cli_call *call);
+
+/** Read from what came when the file was opened, if that still may be.
+ *  @return false: ask the servers. */
+bool cli_ahead_read(struct capstan_file *file, uint64_t offset, void *memory,
+                    size_t length, size_t *done_out);
+
+/** A file is about to be changed by this session: what came ahead is old. */
+void cli_ahead_drop(struct capstan_session *session, uint64_t ino);
 
 /** Free all open files without a word to servers: the session ends. */
 void cli_files_abandon(struct capstan_session *session);

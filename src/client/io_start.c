@@ -201,6 +201,8 @@ static int start(struct capstan_file *file, const struct capstan_run *runs,
     if (!(file->flags & (is_write ? CAPSTAN_OPEN_WRITE : CAPSTAN_OPEN_READ)))
         return cli_fail(session, -EBADF, "%s %s: not opened for it", verb,
                         file->path);
+    if (is_write)
+        cli_ahead_drop(session, file->inode.ino);
     request = mem_calloc(1, sizeof(*request));
     if (request == NULL)
         return cli_fail(session, -ENOMEM, "%s %s", verb, file->path);
@@ -323,6 +325,8 @@ static int one_extent(struct capstan_file *file, uint64_t offset, void *memory,
 int capstan_file_read(struct capstan_file *file, uint64_t offset, void *memory,
                       size_t length, size_t *done_out)
 {
+    if (cli_ahead_read(file, offset, memory, length, done_out))
+        return 0;
     return one_extent(file, offset, memory, length, false, done_out);
 }
 

@@ -189,6 +189,27 @@ static struct capstan_file *file_new(struct capstan_session *session,
     return file;
 }
 
+/* Only a whole file, which this opening found as it is, counts. */
+static void keep_ahead(const struct capstan_session *session,
+                       const struct open_args *args)
+{
+    const struct cli_found *found = &args->found;
+    struct capstan_file *file = args->file;
+
+    if (file->ahead == NULL)
+        return;
+    if ((file->flags & (CAPSTAN_OPEN_CREATE | CAPSTAN_OPEN_TRUNCATE)) ||
+        found->inode.layout.is_striped ||
+        found->object_size != found->data_len ||
+        found->data_len == CLI_AHEAD_MAX) {
+        free(file->ahead);
+        file->ahead = NULL;
+        return;
+    }
+    file->ahead_len = found->data_len;
+    file->ahead_until_ns = clock_now(session->clock) + CLI_DIRS_TTL_NS;
+}
+
 /* The name was opened, or not: the file joins the session, or goes. */
 static int finish(struct capstan_session *session, struct open_args *args,
                   int rc, struct capstan_file **file_out)
@@ -198,9 +219,11 @@ static int finish(struct capstan_session *session, struct open_args *args,
     if (rc == 0 && (file->flags & CAPSTAN_OPEN_TRUNCATE) && !args->is_new)
         rc = capstan_file_truncate(file, 0);
     if (rc != 0) {
+        free(file->ahead);
         free(file);
         return rc;
     }
+    keep_ahead(session, args);
     DL_APPEND(session->files, file);
     *file_out = file;
     return 0;
@@ -218,7 +241,13 @@ static int prepare(struct capstan_session *session, const char *path,
     if (rc != 0)
         return cli_fail(session, rc, "open %s: flags or layout", path);
     args->file = file_new(session, path, flags);
-    return args->file == NULL ? -ENOMEM : 0;
+    if (args->file == NULL)
+        return -ENOMEM;
+    if ((flags & CAPSTAN_OPEN_AHEAD) && (flags & CAPSTAN_OPEN_READ))
+        args->file->ahead = mem_calloc(1, CLI_AHEAD_MAX);
+    args->found.data = args->file->ahead;
+    args->found.want = args->file->ahead != NULL ? CLI_AHEAD_MAX : 0;
+    return 0;
 }
 
 int capstan_file_open(struct capstan_session *session, const char *path,

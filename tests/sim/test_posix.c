@@ -399,6 +399,41 @@ static void test_appends_stand_one_behind_the_other(void)
     stop();
 }
 
+/* What came when the file was opened is good for a second, and until this
+ * session changes the file. */
+static void test_bytes_that_came_ahead_grow_old(void)
+{
+    struct capstan_file *file, *other;
+    char bytes[16];
+    size_t done;
+
+    start();
+    other = make("/f", 0644);
+    CU_ASSERT_EQUAL(capstan_file_write(other, 0, "one", 3, &done), 0);
+    CU_ASSERT_EQUAL_FATAL(
+        capstan_file_open(s(0), "/f", CAPSTAN_OPEN_READ | CAPSTAN_OPEN_AHEAD,
+                          NULL, &file),
+        0);
+    CU_ASSERT_EQUAL(capstan_file_read(file, 0, bytes, 16, &done), 0);
+    CU_ASSERT_EQUAL(done, 3);
+    CU_ASSERT_EQUAL(capstan_file_write(other, 3, "two", 3, &done), 0);
+    CU_ASSERT_EQUAL(capstan_file_read(file, 0, bytes, 16, &done), 0);
+    CU_ASSERT_EQUAL(done, 6);
+    CU_ASSERT_EQUAL(memcmp(bytes, "onetwo", 6), 0);
+    CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+    CU_ASSERT_EQUAL_FATAL(
+        capstan_file_open(s(1), "/f", CAPSTAN_OPEN_READ | CAPSTAN_OPEN_AHEAD,
+                          NULL, &file),
+        0);
+    CU_ASSERT_EQUAL(capstan_file_truncate(other, 2), 0);
+    sim_run(&sim, 2 * NS_PER_SEC);
+    CU_ASSERT_EQUAL(capstan_file_read(file, 0, bytes, 16, &done), 0);
+    CU_ASSERT_EQUAL(done, 2);
+    CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+    CU_ASSERT_EQUAL(capstan_file_close(&other), 0);
+    stop();
+}
+
 static void test_renamed_files_stay_open(void)
 {
     struct capstan_file *file;
@@ -590,6 +625,12 @@ static void test_requests_are_few(void)
         COSTS(1, capstan_file_open(s(0), path, CAPSTAN_OPEN_READ, NULL, &file));
         COSTS(1, capstan_file_read(file, 0, bytes, 3901, &done));
         COSTS(0, capstan_file_close(&file));
+        COSTS(1, capstan_file_open(s(0), path,
+                                   CAPSTAN_OPEN_READ | CAPSTAN_OPEN_AHEAD, NULL,
+                                   &file));
+        COSTS(0, capstan_file_read(file, 1, bytes, 4000, &done));
+        CU_ASSERT_EQUAL(done, 3900);
+        COSTS(0, capstan_file_close(&file));
         COSTS(1, capstan_unlink(s(0), path));
         COSTS(1, capstan_mkdir(s(0), path, 0));
         COSTS(1, capstan_rmdir(s(0), path));
@@ -610,6 +651,7 @@ int main(void)
         UNIT_TEST(test_times_follow_what_is_done),
         UNIT_TEST(test_a_file_outlives_its_name_while_it_is_open),
         UNIT_TEST(test_appends_stand_one_behind_the_other),
+        UNIT_TEST(test_bytes_that_came_ahead_grow_old),
         UNIT_TEST(test_renamed_files_stay_open),
         UNIT_TEST(test_extended_attributes),
         UNIT_TEST(test_listing_loses_nothing_while_entries_go),
