@@ -37,12 +37,13 @@ for n in $ranks; do
         capstan:/tar epochs=3 tail=0 batch=16 tree="$work/tree" progress=1
 done
 
-# Interrupted packing goes on where it was, and leaves nothing but the result.
+# Packed here and packed into a cluster is the same, and nothing else is left.
 "$capstan" pack --shards 3 --format raw "$work/tree" "$work/raw" || fail "pack"
 "$capstan" get -r /raw "$work/got" || fail "get"
 for file in "$work"/raw/*; do
     cmp "$file" "$work/got/${file##*/}" || fail "local and cluster differ"
 done
+[ "$(ls "$work/raw")" = "$(ls "$work/got")" ] || fail "more is there"
 
 background_load() {
     rm -f "$work/out"
