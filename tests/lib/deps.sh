@@ -17,12 +17,13 @@ DEPS_PACKAGES=(
     libopenmpi-dev openmpi-bin libfabric-dev liburing-dev libnuma-dev
     librocksdb-dev libisal-dev libcyaml-dev libyaml-dev uthash-dev libxxhash-dev
     libfuse3-dev fuse3
-    # the tests: unit tests, MPI programs in C and Python, HDF5 over MPI-IO,
-    # cut links between network namespaces
+    # the tests: unit tests, MPI programs in C, Python and Fortran, HDF5 and
+    # PnetCDF over MPI-IO, cut links between network namespaces
     libcunit1-dev python3 python3-mpi4py python3-numpy
-    libhdf5-openmpi-dev iproute2 procps
-    # programs on a mount; PnetCDF over it
-    git rsync sqlite3 libpnetcdf-dev
+    libhdf5-openmpi-dev libpnetcdf-dev python3-h5py-mpi gfortran
+    iproute2 procps
+    # programs on a mount
+    git rsync sqlite3
 )
 
 deps_missing() {
