@@ -76,6 +76,15 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
         opens_end(fs_of(req)->opens, opened(info));
 }
 
+/* For the library no permission at all means the default. */
+static int make_private(fuse_req_t req, struct capstan_stat *stat)
+{
+    static const struct capstan_change change = {.valid = CAPSTAN_SET_MODE};
+
+    return capstan_inode_setattr(fs_enter_checked(req), stat->ino, &change,
+                                 stat);
+}
+
 static void op_create(fuse_req_t req, fuse_ino_t dir, const char *name,
                       mode_t mode, struct fuse_file_info *info)
 {
@@ -93,6 +102,12 @@ static void op_create(fuse_req_t req, fuse_ino_t dir, const char *name,
         flags |= CAPSTAN_OPEN_TRUNCATE;
     rc = capstan_create_at(fs_enter_change(req), dir, name, flags, &layout,
                            &file, &stat);
+    /* the kernel asks to create only what it has just not found */
+    if (rc == 0 && layout.mode == 0) {
+        rc = make_private(req, &stat);
+        if (rc != 0)
+            capstan_file_close(&file);
+    }
     if (rc == 0)
         rc = keep(req, file, &stat, info);
     if (rc != 0) {

@@ -31,6 +31,8 @@ static const struct tool_command commands[] = {
      cmd_index},
     {"pack", "DIR|LIST DATASET", "make a dataset of ordinary files", 2, 2,
      cmd_pack},
+    {"mv", "FROM... TO", "rename files and directories", 2, -1, cmd_mv},
+    {"df", "", "show the space of the cluster", 0, 0, cmd_df},
     {"mount", "DIR", "show the cluster as a directory", 1, 1, cmd_mount},
     {"umount", "DIR", "end a mount", 1, 1, cmd_umount},
     {"rm", "PATH...", "remove files and directories", 1, -1, cmd_rm},

@@ -40,6 +40,8 @@ int cmd_stat(const struct tool_command *command, int argc, char **argv);
 int cmd_mkdir(const struct tool_command *command, int argc, char **argv);
 int cmd_index(const struct tool_command *command, int argc, char **argv);
 int cmd_pack(const struct tool_command *command, int argc, char **argv);
+int cmd_mv(const struct tool_command *command, int argc, char **argv);
+int cmd_df(const struct tool_command *command, int argc, char **argv);
 int cmd_mount(const struct tool_command *command, int argc, char **argv);
 int cmd_umount(const struct tool_command *command, int argc, char **argv);
 int cmd_rm(const struct tool_command *command, int argc, char **argv);

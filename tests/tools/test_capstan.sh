@@ -79,7 +79,7 @@ run 2 "no such command" "$capstan" fly
 run 2 "out of range" "$capstan" up --servers 0
 run 2 "multiple of 4096" "$capstan" up --stripe-size 5000
 run 2 "operand missing" "$capstan" put x
-for command in up down status env put get ls stat mkdir mount umount rm; do
+for command in up down status env put get ls stat mkdir mv df mount umount rm; do
     run 0 "Usage: capstan $command" "$capstan" "$command" --help
 done
 echo "ok: usage"
@@ -172,6 +172,21 @@ cap 1 "File exists" mkdir /d/e/f
 cap 0 "" put "$dir/chunk" "$dir/empty" /d
 cap 0 "chunk" ls /d
 cap 1 "is not a directory" put "$dir/chunk" "$dir/empty" /nodir
+cap 0 "" mv /d/chunk /d/e/moved
+cap 1 "No such file" stat /d/chunk
+cap 0 "" mv /d/e/moved /d/empty /d/e/f
+cap 0 "moved" ls /d/e/f
+cap 1 "File exists" mv --no-replace /d/e/f/moved /d/e/f/empty
+cap 1 "is not a directory" mv /d/e/f/moved /d/e/f/empty /nodir
+cap 0 "" mv /d/e/f/moved /d/e/f/empty
+cap 0 "4194304" ls -l /d/e/f
+cap 1 "No such file" mv /none /d
+cap 0 "2 targets, 0 of them silent" df
+"$capstan" df --root "$root" --json | python3 -c '
+import json, sys
+df = json.load(sys.stdin)
+assert df["used_bytes"] + df["free_bytes"] == df["total_bytes"] > 0, df
+assert df["targets"] == 2, df' || fail "df --json"
 cap 1 "is a directory" rm /t
 cap 0 "" rm -r /t /d
 cap 1 "No such file" stat /t
