@@ -257,8 +257,9 @@ static bool make_ready(struct sum_op *op)
         return false;
     }
     range_of(op, &from, &to);
-    stale = sums_regions_find(&object->stale, from, to);
-    if (stale >= 0) {
+    while ((stale = sums_regions_find(&object->stale, from, to)) >= 0) {
+        if (resum_needless(object, (unsigned)stale))
+            continue;
         if (object->task == NULL && !has_active(object))
             resum_start(op, (unsigned)stale);
         return false;

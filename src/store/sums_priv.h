@@ -177,6 +177,9 @@ void destroy_start(struct sum_op *op);
 /* sums_region.c */
 void load_start(struct sum_op *op);
 void intent_start(struct sum_op *op, uint64_t from, uint64_t to);
+/** Is there nothing to sum in a stale region? Then it is stale no more. */
+bool resum_needless(struct sum_object *object, unsigned region);
+/** The region has something: this ends in a later poll. */
 void resum_start(struct sum_op *op, unsigned region);
 /** Ready the header's sector in `at`. */
 void object_header(const struct sum_object *object, uint64_t boot, void *at);

@@ -255,14 +255,17 @@ static void resum_unit(struct sum_op *op)
     store_submit(op->store, io);
 }
 
+/* The first unit that has neither bytes nor sums, nor has any behind it. */
+static uint64_t units_end(const struct sum_object *object)
+{
+    uint64_t end = (object->size + SUMS_UNIT_DATA - 1) / SUMS_UNIT_DATA;
+
+    return end < object->nunits ? object->nunits : end;
+}
+
 static void resum_next(struct sum_op *op)
 {
-    const struct sum_object *object = op->object;
-    uint64_t limit = (object->size + SUMS_UNIT_DATA - 1) / SUMS_UNIT_DATA;
-
-    if (limit < object->nunits)
-        limit = object->nunits;
-    if (op->index < limit && op->index < op->end)
+    if (op->index < units_end(op->object) && op->index < op->end)
         resum_unit(op);
     else
         resum_end(op);
@@ -280,6 +283,15 @@ static void resum_begin(struct sum_op *op)
     }
     store->buffer_op = op;
     resum_next(op);
+}
+
+bool resum_needless(struct sum_object *object, unsigned region)
+{
+    if (region * REGION_UNITS < units_end(object))
+        return false;
+    object->stale.word[region / 64] &= ~(1ull << region % 64);
+    object->is_current = false;
+    return true;
 }
 
 void resum_start(struct sum_op *op, unsigned region)

@@ -378,6 +378,38 @@ static void test_orderly_end_counts_on_the_same_machine_only(void)
     obj_close(store);
 }
 
+/* An object was cut to nothing before the crash: its region is stale, and
+ * empty. Operations that wait for that meanwhile all end. */
+static void test_a_stale_region_may_be_empty(void)
+{
+    struct obj_io ios[6] = {{.verb = OBJ_READ},  {.verb = OBJ_READ},
+                            {.verb = OBJ_WRITE}, {.verb = OBJ_READ},
+                            {.verb = OBJ_SYNC},  {.verb = OBJ_READ}};
+    struct obj_store *store = fixture_open();
+    char bytes[6][4] = {"...", "...", "abc", "...", "...", "..."};
+
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "old", 3), 3);
+    clean(store);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "new", 3), 3);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_TRUNCATE, INO, 0, NULL, 0), 0);
+    obj_close(store);
+    store = fixture_open();
+    for (unsigned i = 0; i < 6; i++) {
+        ios[i].ino = INO;
+        ios[i].memory = bytes[i];
+        ios[i].length = 3;
+        ios[i].done = ended;
+        obj_submit(store, &ios[i]);
+    }
+    drain_to(store, 0);
+    CU_ASSERT(ios[0].result == 0 && ios[1].result == 0);
+    CU_ASSERT(ios[2].result == 3 && ios[3].result == 3);
+    CU_ASSERT(ios[4].result == 0 && ios[5].result == 3);
+    CU_ASSERT_EQUAL(memcmp(bytes[5], "abc", 3), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
 /* A server that knew no sums has left an object. */
 static void test_object_without_sums_gets_them(void)
 {
@@ -623,6 +655,7 @@ static const struct unit_test tests[] = {
     UNIT_TEST(test_only_dirty_regions_are_summed_again),
     UNIT_TEST(test_orderly_end_counts_on_the_same_machine_only),
     UNIT_TEST(test_object_without_sums_gets_them),
+    UNIT_TEST(test_a_stale_region_may_be_empty),
     UNIT_TEST(test_a_failed_write_leaves_no_wrong_sums),
     UNIT_TEST(test_neighbours_in_a_block_do_not_collide),
     UNIT_TEST(test_crashes_lose_nothing_durable),
