@@ -218,13 +218,11 @@ static int posix_test(struct adio_file *file, struct adio_io **io_p,
 static void posix_layout(struct adio_file *file, struct adio_layout *layout_out)
 {
     const struct posix_file *posix = file->driver_data;
-    struct stat st;
 
-    *layout_out = (struct adio_layout){.width = 1};
-    if (posix->is_local && fstat(posix->fd, &st) == 0) {
-        layout_out->cheap_piece = CHEAP_PIECE;
-        layout_out->size = (uint64_t)st.st_size;
-    }
+    *layout_out = (struct adio_layout){
+        .width = 1,
+        .cheap_piece = posix->is_local ? CHEAP_PIECE : 0,
+    };
 }
 
 static int change_lock(struct adio_file *file, short type,

@@ -59,7 +59,6 @@ struct adio_layout {
     uint32_t width; /* stripe s is on device s % width */
     uint32_t cheap_piece; /* a piece of so many bytes costs little more than its
                              copy (a local page cache); 0: calls are dear */
-    uint64_t size; /* with cheap_piece: of the file now */
 };
 
 /* What the engine wants of a new file; 0: the driver's default. */

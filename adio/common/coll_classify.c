@@ -20,7 +20,7 @@
  * Possible failure modes: none of its own. A wrong guess costs time, never
  * correctness: each strategy is right for every access.
  */
-#include "adio/common/coll_stream.h"
+#include "adio/common/coll_op.h"
 
 #include "base/rng.h"
 
@@ -109,7 +109,6 @@ static void describe_hints(const struct adio_file *file, enum coll_verb verb,
     sum->stripe_size = layout.stripe_size;
     sum->width = layout.width;
     sum->cheap_piece = layout.cheap_piece;
-    sum->size = layout.size;
     sum->strategy = hints->strategy;
     sum->toggle = verb == COLL_READ ? hints->cb_read : hints->cb_write;
     sum->buffer_size =
@@ -195,17 +194,6 @@ static bool is_cheap(const struct coll_summary *all)
     return all->cheap_piece > 0 && all->bytes / all->blocks >= all->cheap_piece;
 }
 
-/* New parts of a file are best written in order and in large pieces, which the
- * file system then keeps so on its device and in memory. */
-static bool is_growing(const struct coll_op *op)
-{
-    const struct coll_summary *all = &op->all;
-
-    return op->verb == COLL_WRITE && all->size < all->end &&
-           all->bytes / all->blocks < RING_STEP_CHEAP &&
-           coll_ring_is_possible(op);
-}
-
 static enum coll_state chosen(struct coll_op *op, enum adio_strategy strategy,
                               const char *why)
 {
@@ -221,12 +209,8 @@ static enum coll_state chosen(struct coll_op *op, enum adio_strategy strategy,
     }
 }
 
-static const char *how_mixed(const struct coll_op *op)
+static const char *how_mixed(const struct coll_summary *all)
 {
-    const struct coll_summary *all = &op->all;
-
-    if (is_cheap(all) && is_tiled(all) && is_growing(op))
-        return "the file grows: its new part is written in order";
     if (all->is_ordered)
         return "ranks are disjoint, in small pieces";
     if (all->bytes > all->end - all->begin)
@@ -275,16 +259,16 @@ static enum coll_state choose_by_access(struct coll_op *op, bool may_direct,
         return chosen(op, ADIO_STRATEGY_DIRECT,
                       "ranks are disjoint, in large pieces");
     if (may_direct && (all->is_ordered || is_tiled(all)) && !all->is_tangled &&
-        is_cheap(all) && !is_growing(op))
+        is_cheap(all))
         return remembered(
             op, chosen(op, ADIO_STRATEGY_DIRECT,
                        "ranks are disjoint, in pieces that are cheap here"));
     if (may_direct && is_list_io && !all->is_alike && !all->is_tangled &&
-        all->bytes <= all->end - all->begin && is_large(all) &&
-        !(is_tiled(all) && all->cheap_piece > 0 && is_growing(op)))
+        all->bytes <= all->end - all->begin && is_large(all))
         return chosen(op, ADIO_STRATEGY_DIRECT,
                       "ranks interleave in large pieces");
-    return through_ring(op, chosen(op, ADIO_STRATEGY_TWO_PHASE, how_mixed(op)));
+    return through_ring(op,
+                        chosen(op, ADIO_STRATEGY_TWO_PHASE, how_mixed(all)));
 }
 
 static enum coll_state choose(struct coll_op *op)

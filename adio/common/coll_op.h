@@ -82,7 +82,6 @@ struct coll_summary {
     uint64_t stripe_size;
     uint64_t width;
     uint64_t cheap_piece;
-    uint64_t size;
 };
 
 #define COLL_REACH_CHUNK 64 /* owners told of by one Allreduce */

@@ -237,61 +237,6 @@ static void claim_failed(struct coll_op *op, struct stream_io *io)
     }
 }
 
-static void test(struct coll_op *op, struct stream_io *io)
-{
-    struct ring_slot *slot = slot_of(op->stream, io->step);
-    struct adio_error error = {0};
-    uint64_t bytes = 0;
-    bool is_done;
-    int rc =
-        op->file->driver->test(op->file, &io->io, &is_done, &bytes, &error);
-
-    if (!is_done)
-        return;
-    op->explain.bytes_storage += bytes;
-    coll_trace_span(
-        op->kept->trace, TRACE_TRACK_STORAGE + (int)(io - op->stream->ios),
-        op->verb == COLL_READ ? TRACE_READ : TRACE_WRITE, io->step, io->since);
-    if (rc == 0 && op->verb == COLL_WRITE && bytes < io->run.length) {
-        rc = -EIO;
-        adio_error_set(&error, rc, "%s: short write at %llu", op->file->display,
-                       (unsigned long long)io->run.offset);
-    }
-    if (rc != 0) {
-        fail(op, io, &error);
-        return;
-    }
-    io->is_under_way = false;
-    slot->valid = io->run.offset + bytes;
-    store(&slot->moved, io->step + 1);
-    coll_ring_event(op->kept->ring);
-}
-
-/* @return true when this rank has nothing under way. */
-static bool move_storage(struct coll_op *op)
-{
-    struct coll_stream *stream = op->stream;
-    bool is_idle = true;
-
-    op->io = NULL;
-    for (int i = 0; i < stream->nios; i++) {
-        struct stream_io *io = &stream->ios[i];
-
-        if (!io->is_under_way && !load(&stream->control->is_failed)) {
-            claim_failed(op, io);
-            if (!io->is_under_way)
-                claim(op, io);
-        }
-        if (io->is_under_way)
-            test(op, io);
-        if (io->is_under_way) {
-            is_idle = false;
-            op->io = io->io;
-        }
-    }
-    return is_idle;
-}
-
 /* One run's bytes in lo .. hi - 1, between memory and `data`, which holds lo;
  * without data they are only counted. */
 static uint64_t copy_run(const struct run *run, enum coll_verb verb,
@@ -334,6 +279,84 @@ static uint64_t copy_runs(const struct coll_op *op, size_t *first, uint64_t lo,
     return bytes;
 }
 
+static uint64_t bit_of(const struct coll_stream *stream, uint64_t step)
+{
+    return 1ull << (step % stream->nslots);
+}
+
+/* Copy out of a step that this rank has just read: it is in its cache still. It
+ * counts as copied in its turn. */
+static void copy_early(struct coll_op *op, uint64_t step, uint64_t valid)
+{
+    struct coll_stream *stream = op->stream;
+    uint64_t since = coll_trace_now(op->kept->trace);
+    size_t first = stream->first;
+    uint64_t hi = step_hi(op, step);
+
+    op->bytes += copy_runs(op, &first, step_lo(op, step),
+                           valid < hi ? valid : hi, data_of(op, step));
+    stream->early |= bit_of(stream, step);
+    coll_trace_span(op->kept->trace, TRACE_TRACK_RANKS, TRACE_DELIVER, step,
+                    since);
+}
+
+static void test(struct coll_op *op, struct stream_io *io)
+{
+    struct ring_slot *slot = slot_of(op->stream, io->step);
+    struct adio_error error = {0};
+    uint64_t bytes = 0;
+    bool is_done;
+    int rc =
+        op->file->driver->test(op->file, &io->io, &is_done, &bytes, &error);
+
+    if (!is_done)
+        return;
+    op->explain.bytes_storage += bytes;
+    coll_trace_span(
+        op->kept->trace, TRACE_TRACK_STORAGE + (int)(io - op->stream->ios),
+        op->verb == COLL_READ ? TRACE_READ : TRACE_WRITE, io->step, io->since);
+    if (rc == 0 && op->verb == COLL_WRITE && bytes < io->run.length) {
+        rc = -EIO;
+        adio_error_set(&error, rc, "%s: short write at %llu", op->file->display,
+                       (unsigned long long)io->run.offset);
+    }
+    if (rc != 0) {
+        fail(op, io, &error);
+        return;
+    }
+    io->is_under_way = false;
+    slot->valid = io->run.offset + bytes;
+    store(&slot->moved, io->step + 1);
+    coll_ring_event(op->kept->ring);
+    if (op->verb == COLL_READ)
+        copy_early(op, io->step, io->run.offset + bytes);
+}
+
+/* @return true when this rank has nothing under way. */
+static bool move_storage(struct coll_op *op)
+{
+    struct coll_stream *stream = op->stream;
+    bool is_idle = true;
+
+    op->io = NULL;
+    for (int i = 0; i < stream->nios; i++) {
+        struct stream_io *io = &stream->ios[i];
+
+        if (!io->is_under_way && !load(&stream->control->is_failed)) {
+            claim_failed(op, io);
+            if (!io->is_under_way)
+                claim(op, io);
+        }
+        if (io->is_under_way)
+            test(op, io);
+        if (io->is_under_way) {
+            is_idle = false;
+            op->io = io->io;
+        }
+    }
+    return is_idle;
+}
+
 static bool is_copyable(const struct coll_op *op, uint64_t step)
 {
     if (op->verb == COLL_WRITE)
@@ -341,32 +364,42 @@ static bool is_copyable(const struct coll_op *op, uint64_t step)
     return load(&slot_of(op->stream, step)->moved) == step + 1;
 }
 
-/* Copy the next step, if it can be. @return false: it cannot. */
-static bool copy_next(struct coll_op *op)
+/* Copy a step in its turn. */
+static void copy_step(struct coll_op *op, uint64_t step)
 {
     struct coll_stream *stream = op->stream;
-    uint64_t step = stream->ncopied;
-    struct ring_slot *slot;
-    uint64_t since, hi, bytes;
+    struct ring_slot *slot = slot_of(stream, step);
+    uint64_t since = coll_trace_now(op->kept->trace);
+    uint64_t hi = step_hi(op, step);
+    uint64_t bytes;
 
-    if (step == stream->nsteps || !is_copyable(op, step))
-        return false;
-    slot = slot_of(stream, step);
-    since = coll_trace_now(op->kept->trace);
-    hi = step_hi(op, step);
     if (op->verb == COLL_READ && slot->valid < hi)
         hi = slot->valid;
     bytes =
         copy_runs(op, &stream->first, step_lo(op, step), hi, data_of(op, step));
     if (op->verb == COLL_READ)
         op->bytes += bytes;
-    stream->ncopied++;
-    if (__atomic_add_fetch(&slot->copied, 1, __ATOMIC_ACQ_REL) ==
-        (step / stream->nslots + 1) * stream->ranks)
-        coll_ring_event(op->kept->ring);
     coll_trace_span(op->kept->trace, TRACE_TRACK_RANKS,
                     op->verb == COLL_READ ? TRACE_DELIVER : TRACE_COLLECT, step,
                     since);
+}
+
+/* Copy the next step, if it can be. @return false: it cannot. */
+static bool copy_next(struct coll_op *op)
+{
+    struct coll_stream *stream = op->stream;
+    uint64_t step = stream->ncopied;
+
+    if (step == stream->nsteps || !is_copyable(op, step))
+        return false;
+    if ((stream->early & bit_of(stream, step)) == 0)
+        copy_step(op, step);
+    stream->early &= ~bit_of(stream, step);
+    stream->ncopied++;
+    if (__atomic_add_fetch(&slot_of(stream, step)->copied, 1,
+                           __ATOMIC_ACQ_REL) ==
+        (step / stream->nslots + 1) * stream->ranks)
+        coll_ring_event(op->kept->ring);
     return true;
 }
 

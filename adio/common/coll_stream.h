@@ -19,7 +19,7 @@
 #define RING_STEP_CHEAP (256u << 10) /* stays in a cache until it is copied */
 #define RING_STEP (1u << 20)         /* where a call to storage is dear */
 #define RING_RANKS_MAX 64
-#define RING_SLOTS_MAX (RING_BYTES / RING_STEP_CHEAP)
+#define RING_SLOTS_MAX (RING_BYTES / RING_STEP_CHEAP) /* at most 64: bits */
 
 /*
  * What ranks tell each other of a slot. Counts never fall during an operation:
@@ -108,7 +108,8 @@ struct coll_stream {
     bool is_sick;       /* storage has failed here */
     int nios;
     struct stream_io ios[2];
-    uint64_t ncopied; /* steps that this rank has copied */
+    uint64_t ncopied; /* steps that this rank has copied, in order */
+    uint64_t early;   /* bit per slot: copied when this rank had read it */
     uint64_t ncounted;
     size_t first; /* runs before it are over */
     size_t first_counted;
