@@ -79,7 +79,8 @@ enum slot_state {
     SLOT_READING, /* requests are under way */
     SLOT_READ,    /* waits for its turn to agree */
     SLOT_AGREEING,
-    SLOT_READY /* the caller's, from here until it is released */
+    SLOT_TELLING, /* why it failed, if it did */
+    SLOT_READY    /* the caller's, from here until it is released */
 };
 
 /* The calls of MPI_File that are under way for a batch. */

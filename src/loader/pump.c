@@ -165,10 +165,17 @@ static bool step_agree(struct capstan_loader *loader)
                        loader->agree_comm, &slot->shared);
         slot->state = SLOT_AGREEING;
     }
-    if (slot->state != SLOT_AGREEING || !is_done(&slot->shared))
+    if (slot->state == SLOT_AGREEING && is_done(&slot->shared)) {
+        /* Not by note_spread(), which blocks: another rank may be in a start,
+         * and wait there for us. */
+        slot->note.code = -slot->worst.code;
+        if (slot->worst.code != 0)
+            MPI_Ibcast(slot->note.text, NOTE_SIZE, MPI_CHAR, slot->worst.rank,
+                       loader->agree_comm, &slot->shared);
+        slot->state = SLOT_TELLING;
+    }
+    if (slot->state != SLOT_TELLING || !is_done(&slot->shared))
         return false;
-    note_spread(&slot->note, loader->agree_comm, -slot->worst.code,
-                slot->worst.rank);
     slot->state = SLOT_READY;
     loader->agreed++;
     tell_ready(loader, slot);
