@@ -13,11 +13,7 @@ static int release(struct capstan_loader *loader)
     pthread_mutex_unlock(&loader->lock);
     if (loader->is_pumping)
         return 0;
-    if (pump_start(loader) != 0)
-        note_set(&loader->note, -ENOMEM, "cannot start a thread");
-    if (note_agree(&loader->note, loader->comm) == 0)
-        loader->is_pumping = true;
-    return loader->note.code;
+    return pump_start(loader);
 }
 
 int capstan_loader_next(struct capstan_loader *loader,
