@@ -73,7 +73,7 @@ include '"client/session.h"' | finds layers adio/ad_capstan/x.c
 include '<capstan/file.h>' | finds layers adio/common/x.c
 include '<capstan/file.h>' | finds layers src/mpiio/x.c
 include '"adio/common/adio.h"' | finds layers src/client/x.c
-include '"base/a.h"' | finds layers src/loader/x.c
+include '"client/session.h"' | finds layers src/loader/x.c
 include '"base/a.h"' | finds layers src/unheard-of/x.c
 include '"../net/net.h"' | finds layers src/base/y.c
 include '<rdma/fabric.h>' | finds vendors src/server/x.c

@@ -13,9 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#pragma GCC diagnostic ignored "-Wmissing-prototypes"
-#pragma GCC diagnostic ignored "-Wnonnull-compare"
-
 #define RESULT(rc) ((int)px_result(rc, saved_errno))
 
 static unsigned follow(int flags)

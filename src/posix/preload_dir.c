@@ -19,9 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#pragma GCC diagnostic ignored "-Wmissing-prototypes"
-#pragma GCC diagnostic ignored "-Wnonnull-compare"
-
 #define MAGIC_FD ((int)0x9ca95742)
 #define MAGIC 0x6b51c0de42a7d319ull
 #define BATCH 128u

@@ -16,9 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#pragma GCC diagnostic ignored "-Wmissing-prototypes"
-#pragma GCC diagnostic ignored "-Wnonnull-compare"
-
 #define VARIABLE "CAPSTAN_CWD="
 #define ENV_MAX 4096
 #define ARGS_MAX 4096

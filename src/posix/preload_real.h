@@ -20,6 +20,13 @@
 #include <sys/uio.h>
 #include <utime.h>
 
+/* What wraps a call has no prototype but the C library's, whose attributes
+ * (nonnull) promise what a caller need not have kept. */
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wnonnull-compare"
+#endif
+
 struct px_real {
 #define PATH(result, name, parameters, ...) result(*name) parameters;
 #define FD(result, name, parameters, ...) result(*name) parameters;

@@ -22,9 +22,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#pragma GCC diagnostic ignored "-Wmissing-prototypes"
-#pragma GCC diagnostic ignored "-Wnonnull-compare"
-
 #define BUFFER (64u << 10)
 #define STREAMS_MAX 1024
 

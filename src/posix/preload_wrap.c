@@ -12,11 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Without a prefix in the headers: what they declare differs in attributes
- * (nonnull, fortified inlines) but not in kind. */
-#pragma GCC diagnostic ignored "-Wmissing-prototypes"
-#pragma GCC diagnostic ignored "-Wnonnull-compare"
-
 static unsigned px_follow(int flags)
 {
     return flags & AT_SYMLINK_NOFOLLOW ? CAPSTAN_NOFOLLOW : 0;

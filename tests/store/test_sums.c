@@ -168,8 +168,10 @@ static void test_direct_and_cached_io_agree(void)
             n = 1 + rng_below(&rng, n - 100);
         }
         random_bytes(&rng, bytes + at, n);
-        CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, at, bytes + at, n), n);
-        CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, at, out + at, n), n);
+        CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, at, bytes + at, n),
+                        (int64_t)n);
+        CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, at, out + at, n),
+                        (int64_t)n);
         CU_ASSERT_EQUAL(memcmp(bytes + at, out + at, n), 0);
     }
     n = (uint64_t)do_io(store, OBJ_READ, INO, 0, out, SIZE);
