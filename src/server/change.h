@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the files of changes share: op_change.c leads the conversation,
- * change_begin.c judges and does what concerns this target alone, change_part.c
- * does what others ask.
+ * change_ask.c asks the parts, change_begin.c judges and does what concerns
+ * this target alone, change_part.c does what others ask.
  *
  * Threads  change_begin(), change_commit() and change_part() on the names
  *          thread, the rest on the reactor.
@@ -73,6 +73,19 @@ struct change_task {
     struct change_ask asks[CHANGE_ASKS_MAX];
     struct change_task *next;
 };
+
+/* The states that ask parts (change_ask.c). Each is left by change_leave(). */
+void change_enter_lock(struct change_task *task);
+void change_enter_walk(struct change_task *task);
+void change_enter_prepare(struct change_task *task);
+void change_enter_settle(struct change_task *task);
+void change_enter_unlock(struct change_task *task);
+void change_enter_abort(struct change_task *task);
+
+/** The state that the change is in is over; task->step_rc tells how. */
+void change_leave(struct change_task *task);
+
+bool change_is_committed(const struct change_task *task);
 
 /** Do it, if it concerns this target alone (is_over), or begin an intent. */
 int change_begin(struct change_task *task, struct names *names);

@@ -220,3 +220,11 @@ uint64_t kit_counter(struct kit *kit, unsigned index, enum counter_index which)
     srv_target_counters(kit->servers[index].target, &counters);
     return counters.value[which];
 }
+
+uint64_t kit_object_size(struct kit *kit, uint16_t target, uint64_t ino)
+{
+    struct proto_req_obj_stat req = {ino};
+
+    must(kit_call(kit, target, PROTO_OP_obj_stat, &req) == 0, "stat");
+    return kit->rep.obj_stat.size;
+}

@@ -69,4 +69,7 @@ void kit_call_start(struct kit *kit, struct rpc_call *call, uint16_t target,
 uint64_t kit_counter(struct kit *kit, unsigned index,
                      enum counter_index which);
 
+/** Bytes of an object on a target. */
+uint64_t kit_object_size(struct kit *kit, uint16_t target, uint64_t ino);
+
 #endif
