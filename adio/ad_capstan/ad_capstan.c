@@ -462,6 +462,21 @@ static int ad_test(struct adio_file *file, struct adio_io **io_p,
     return rc;
 }
 
+/* Whatever becomes of it, nobody waits for more than what is read anyway. */
+static void ad_plan(struct adio_file *file, const struct run *runs,
+                    size_t nruns)
+{
+    struct capstan_run *list = convert(runs, nruns);
+    uint64_t bytes;
+
+    if (list == NULL)
+        return;
+    enter();
+    capstan_file_plan(of(file), list, nruns, &bytes);
+    leave();
+    free(list);
+}
+
 static void ad_idle(struct adio_file *file)
 {
     enter();
@@ -575,7 +590,8 @@ static void ad_pointer_drop(struct adio_file *file)
         .prepare = prepare_, .open = open_, .close = ad_close,                 \
         .delete = delete_, .get_size = ad_get_size, .resize = ad_resize,       \
         .flush = ad_flush, .layout = ad_layout, .ireadlist = ad_ireadlist,     \
-        .iwritelist = ad_iwritelist, .test = ad_test, .idle = ad_idle,         \
+        .iwritelist = ad_iwritelist, .plan = ad_plan,                                                       \
+        .test = ad_test, .idle = ad_idle,         \
         .lock = ad_lock, .unlock = ad_unlock, .pointer_step = ad_pointer_step, \
         .pointer_drop = ad_pointer_drop, .finalize = ad_finalize,              \
     }

@@ -257,6 +257,16 @@ static int posix_unlock(struct adio_file *file, struct adio_lock *lock,
     return change_lock(file, F_UNLCK, lock, error);
 }
 
+/* For vectors, all that lies between: their blocks are usually near. */
+static void posix_plan(struct adio_file *file, const struct run *runs,
+                       size_t nruns)
+{
+    for (size_t i = 0; i < nruns; i++)
+        posix_fadvise(fd_of(file), (off_t)runs[i].offset,
+                      (off_t)(run_end(&runs[i]) - runs[i].offset),
+                      POSIX_FADV_WILLNEED);
+}
+
 const struct adio_driver *ad_posix(void)
 {
     static struct adio_driver driver = {
@@ -272,6 +282,7 @@ const struct adio_driver *ad_posix(void)
         .ireadlist = posix_ireadlist,
         .iwritelist = posix_iwritelist,
         .test = posix_test,
+        .plan = posix_plan,
         .lock = posix_lock,
         .unlock = posix_unlock,
     };

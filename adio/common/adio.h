@@ -126,6 +126,9 @@ struct adio_driver {
     int (*writelist)(struct adio_file *file, const struct run *runs,
                      size_t nruns, uint64_t *bytes_out,
                      struct adio_error *error);
+    /** These runs will be read soon, whatever their memory: advice, to have them
+     *  in memory by then; default: nothing. */
+    void (*plan)(struct adio_file *file, const struct run *runs, size_t nruns);
     /** Wait a little for something to move on; default: yields the core. */
     void (*idle)(struct adio_file *file);
     /** End what the process shares between files; none is open any more. */
@@ -183,6 +186,7 @@ struct adio_hints {
     uint32_t striping_factor;
     enum adio_strategy strategy; /* capstan_strategy */
     bool is_reporting; /* capstan_report: print a summary at close */
+    bool is_planning;  /* capstan_access_plan: a view says what is read next */
 };
 
 /* What the last collective did and why: printed by MPI_File_get_info. */

@@ -100,6 +100,14 @@ static int no_prepare(const char *path, struct adio_error *error)
     return 0;
 }
 
+static void no_plan(struct adio_file *file, const struct run *runs,
+                    size_t nruns)
+{
+    (void)file;
+    (void)runs;
+    (void)nruns;
+}
+
 static void no_finalize(void)
 {
 }
@@ -228,6 +236,7 @@ void adio_driver_complete(struct adio_driver *driver)
     FILL(layout, no_layout);
     FILL(idle, yield_core);
     FILL(finalize, no_finalize);
+    FILL(plan, no_plan);
     FILL(lock, no_lock);
     FILL(unlock, no_unlock);
     FILL(pointer_step, pointer_window_step);

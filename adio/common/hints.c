@@ -44,7 +44,8 @@ struct hint {
     X(striping_unit, striping_unit, U32, 4096, 1u << 30)                       \
     X(striping_factor, striping_factor, U32, 1, 1u << 16)                      \
     X(capstan_strategy, strategy, STRATEGY, 0, 0)                              \
-    X(capstan_report, is_reporting, BOOL, 0, 0)
+    X(capstan_report, is_reporting, BOOL, 0, 0)                                \
+    X(capstan_access_plan, is_planning, BOOL, 0, 0)
 
 static const struct hint table[] = {
 #define X(key, field, kind, least, most)                                       \

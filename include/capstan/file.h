@@ -124,6 +124,17 @@ int capstan_request_wait(struct capstan_request **request_p,
                          uint64_t *bytes_out);
 
 /**
+ * Tell the servers what will be read soon, in that order, so that they have it in
+ * memory by then. Advice: it changes no result. The runs' memory is not looked at.
+ *
+ * @param bytes_out  how much they will read ahead: they may have no memory for it.
+ * @return 0, -EBADF (not opened to read), -ENOTSUP (an older server),
+ *         -ETIMEDOUT, -ENOMEM.
+ */
+int capstan_file_plan(struct capstan_file *file, const struct capstan_run *runs,
+                      size_t nruns, uint64_t *bytes_out);
+
+/**
  * Write at the end of the file, as O_APPEND does: what several programs append
  * at once stands one behind the other, nothing is overwritten.
  *

@@ -166,6 +166,23 @@ static int set_view(struct face_file *face, MPI_Offset disp,
     return 0;
 }
 
+/* With capstan_access_plan, what a view shows is what this rank reads next: the
+ * driver is told the bytes of one filetype. A plan that cannot be made is none. */
+static void tell_plan(struct adio_file *adio)
+{
+    struct run_list list = {0};
+    struct flat *bytes;
+
+    if (!adio->hints.is_planning || adio->view->filetype->size == 0 ||
+        face_flatten(MPI_BYTE, &bytes) != 0)
+        return;
+    if (view_runs(adio->view, 0, NULL, bytes, adio->view->filetype->size,
+                  &list) == 0)
+        adio->driver->plan(adio, list.runs, list.nruns);
+    run_list_fini(&list);
+    flat_put(&bytes);
+}
+
 int face_set_view(ompi_file_t *fh, MPI_Offset disp, ompi_datatype_t *etype,
                   ompi_datatype_t *filetype, const char *datarep,
                   opal_info_t *info)
@@ -180,6 +197,7 @@ int face_set_view(ompi_file_t *fh, MPI_Offset disp, ompi_datatype_t *etype,
         adio_share_hints(face->adio);
         face->is_shown = false;
         face_info_refresh(fh);
+        tell_plan(face->adio);
     }
     OPAL_THREAD_UNLOCK(&face->lock);
     return face_code(&error);

@@ -65,7 +65,10 @@
     X(pieces, "pieces", "pieces of reads and writes; what exceeds the extents "\
                         "was merged")                                          \
     COUNTERS_LATENCY(X, reads, "reads")                                        \
-    COUNTERS_LATENCY(X, writes, "writes")
+    COUNTERS_LATENCY(X, writes, "writes")                                      \
+    X(plan_bytes_read, "bytes", "bytes read ahead, as clients had planned")    \
+    X(plan_bytes_served, "bytes", "bytes of reads that were in memory by then")\
+    X(plan_bytes_dropped, "bytes", "bytes read ahead that nobody came for")
 
 enum counter_index {
 #define X(name, unit, prose) COUNTER_##name,

@@ -53,7 +53,8 @@
     X(61, inode_settle, PROTO_ONCE)                                            \
     X(62, check, 0)                                                        \
     X(63, repair, PROTO_ONCE)                                                  \
-    X(70, scrub, 0)
+    X(70, scrub, 0)                                                            \
+    X(71, plan, 0)
 
 /* Requests. */
 #define PROTO_REQ_hello(U8, U16, U32, U64, INODE, BYTES)                       \
@@ -228,6 +229,13 @@
     U64(ino)    /* the last that was read */                                   \
     U64(offset) /* in it, or 0: it is done */                                  \
     U64(budget) /* bytes to read, about */
+/* What will be read soon; a hint. As read. */
+#define PROTO_REQ_plan(U8, U16, U32, U64, INODE, BYTES)                        \
+    U64(ino)                                                                   \
+    U32(stripe_size)                                                           \
+    U16(columns)                                                               \
+    U16(column)                                                                \
+    BYTES(runs, PROTO_RUNS_MAX)
 
 /* Replies; the status is in the header, a text may follow on failure. */
 #define PROTO_REP_hello(U8, U16, U32, U64, INODE, BYTES)                       \
@@ -304,5 +312,7 @@
     U64(objects) /* that were finished */                                      \
     U64(bytes)                                                                 \
     BYTES(bad, PROTO_SCRUB_BAD_MAX) /* u64 ino, u64 offset of each block */
+#define PROTO_REP_plan(U8, U16, U32, U64, INODE, BYTES)                        \
+    U64(bytes) /* that will be read ahead */
 
 #endif

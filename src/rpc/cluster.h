@@ -17,6 +17,7 @@
  *             service: "40001"     # port or name, one an endpoint
  *             directory: /nvme0/capstan
  *             buffered: false      # optional: past the page cache
+ *             plan_memory: 0       # optional: no reading ahead of plans
  *
  * Threads  a map is read-only once loaded.
  * Failure  a file that cannot be used is refused whole; the text names file,
@@ -36,6 +37,7 @@ struct cluster_target {
     char *service;
     char *directory;
     bool is_buffered; /* through the page cache, not O_DIRECT: the default */
+    uint64_t plan_memory; /* bytes for what clients plan to read; 0: none */
     const struct cluster_server *server; /* set when loaded */
 };
 

@@ -20,6 +20,8 @@
 #include "rpc/cluster.h"
 
 #define STRIPE_SIZE_DEFAULT (1u << 20)
+#define PLAN_MEMORY_DEFAULT (64u << 20)
+#define PLAN_MEMORY_MAX ((uint64_t)1 << 40)
 #define PROVIDER_DEFAULT "tcp;ofi_rxm"
 
 /* Read an unsigned number whole, or not at all. */
@@ -115,10 +117,16 @@ static int check_target(const struct cluster_source *source, unsigned server,
     target_path(path, server, index, "directory");
     rc = take(source, path, &raw->directory, &target->directory);
     target->is_buffered = true;
-    if (rc != 0 || raw->buffered == NULL)
+    if (rc == 0 && raw->buffered != NULL) {
+        target_path(path, server, index, "buffered");
+        rc = truth(source, path, raw->buffered, &target->is_buffered);
+    }
+    target->plan_memory = PLAN_MEMORY_DEFAULT;
+    if (rc != 0 || raw->plan_memory == NULL)
         return rc;
-    target_path(path, server, index, "buffered");
-    return truth(source, path, raw->buffered, &target->is_buffered);
+    target_path(path, server, index, "plan_memory");
+    return number(source, path, raw->plan_memory, 0, PLAN_MEMORY_MAX,
+                  &target->plan_memory);
 }
 
 static int check_server(const struct cluster_source *source, unsigned index,

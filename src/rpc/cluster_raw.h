@@ -22,6 +22,7 @@ struct raw_target {
     char *service;
     char *directory;
     char *buffered; /* NULL: not given */
+    char *plan_memory; /* the same */
 };
 
 struct raw_server {

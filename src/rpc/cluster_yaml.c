@@ -34,6 +34,8 @@ static const cyaml_schema_field_t target_fields[] = {
     TEXT_FIELD("service", 0, struct raw_target, service),
     TEXT_FIELD("directory", 0, struct raw_target, directory),
     TEXT_FIELD("buffered", CYAML_FLAG_OPTIONAL, struct raw_target, buffered),
+    TEXT_FIELD("plan_memory", CYAML_FLAG_OPTIONAL, struct raw_target,
+               plan_memory),
     CYAML_FIELD_END};
 
 static const cyaml_schema_value_t target_schema = {

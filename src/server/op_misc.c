@@ -7,6 +7,7 @@
  */
 #include "base/err.h"
 #include "server/server.h"
+#include "store/ahead.h"
 #include "store/sums.h"
 
 #include <assert.h>
@@ -51,6 +52,7 @@ static op_fn *const handlers[] = {
     [PROTO_OP_entry_lock] = op_part,
     [PROTO_OP_entry_settle] = op_part,
     [PROTO_OP_inode_settle] = op_part,
+    [PROTO_OP_plan] = op_plan,
 };
 
 void op_dispatch(void *ctx, struct rpc_request *request)
@@ -77,7 +79,7 @@ static void take_sums(struct srv_target *target)
     uint64_t *value = target->counters.value;
     struct sums_stats stats;
 
-    sums_stats(target->objects, &stats);
+    sums_stats(target->checked, &stats);
     value[COUNTER_sums_mismatches] = stats.mismatches;
     value[COUNTER_sums_resummed] = stats.bytes_resummed;
     value[COUNTER_sums_intents] = stats.intents;
@@ -85,6 +87,20 @@ static void take_sums(struct srv_target *target)
     value[COUNTER_sums_reads] = stats.unit_reads;
     value[COUNTER_sums_writes] = stats.unit_writes;
     value[COUNTER_objects_dirty] = stats.objects_dirty;
+}
+
+/* Reads count what they ask for as bytes of the device: what was read ahead is
+ * counted here, and what it spared taken off. */
+static void take_ahead(const struct srv_target *target, uint64_t *value)
+{
+    struct ahead_stats stats = {0};
+
+    if (target->has_ahead)
+        ahead_stats(target->objects, &stats);
+    value[COUNTER_plan_bytes_read] = stats.bytes_read;
+    value[COUNTER_plan_bytes_served] = stats.bytes_served;
+    value[COUNTER_plan_bytes_dropped] = stats.bytes_dropped;
+    value[COUNTER_device_bytes_read] += stats.bytes_read - stats.bytes_served;
 }
 
 void srv_target_counters(struct srv_target *target,
@@ -101,6 +117,7 @@ void srv_target_counters(struct srv_target *target,
     value[COUNTER_device_queue] = obj_pending(target->objects);
     take_sums(target);
     *counters_out = target->counters;
+    take_ahead(target, counters_out->value);
 }
 
 void op_stats(struct srv_target *target, struct rpc_request *request)

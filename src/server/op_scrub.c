@@ -147,7 +147,8 @@ static void read_on(struct scrub *scrub)
         .memory = scrub->buffer,
         .done = read_done,
     };
-    obj_submit(scrub->target->objects, &scrub->io);
+    /* The device itself, not what lies in memory. */
+    obj_submit(scrub->target->checked, &scrub->io);
 }
 
 static void stat_done(struct obj_io *io)
@@ -166,13 +167,13 @@ static void start_object(struct scrub *scrub, uint64_t ino)
     scrub->ino = ino;
     scrub->io =
         (struct obj_io){.verb = OBJ_STAT, .ino = ino, .done = stat_done};
-    obj_submit(scrub->target->objects, &scrub->io);
+    obj_submit(scrub->target->checked, &scrub->io);
 }
 
 static int list_more(struct scrub *scrub)
 {
     scrub->at = 0;
-    return obj_list(scrub->target->objects, scrub->shard, scrub->ino,
+    return obj_list(scrub->target->checked, scrub->shard, scrub->ino,
                     scrub->inos, INOS_MAX, &scrub->ninos);
 }
 

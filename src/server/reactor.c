@@ -133,7 +133,7 @@ void srv_target_run(struct srv_target *target, const atomic_bool *stop)
     if (!srv_target_is_idle(target))
         log_warn("target %u: %u requests did not end in time",
                  target->config.target, rpc_active(target->rpc));
-    sums_flush(target->objects);
+    sums_flush(target->checked);
     target_sync(target);
     turn_until(target, is_synced, NULL,
                clock_now(target->clock) + SRV_DRAIN_NS);

@@ -50,6 +50,8 @@ struct srv_target {
     struct net_mr *mr; /* of the pool */
     struct rpc *rpc;
     struct obj_store *objects;
+    struct obj_store *checked; /* below it, past what was read ahead */
+    bool has_ahead;            /* objects is an ahead.h store */
     struct names_exec *exec;
     struct srv_once *once; /* names thread */
     struct counters counters;
@@ -93,6 +95,7 @@ op_fn op_unlink, op_rmdir, op_link, op_rename;               /* op_change.c */
 op_fn op_part;                                               /* change_part.c */
 op_fn op_xattr_get, op_xattr_set;                            /* op_xattr.c */
 op_fn op_check, op_repair;                                   /* op_check.c */
+op_fn op_plan;                                               /* op_plan.c */
 op_fn op_hold;                                               /* op_hold.c */
 op_fn op_readdir;                                            /* op_readdir.c */
 op_fn op_read;                                               /* op_read.c */

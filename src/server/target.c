@@ -22,6 +22,7 @@
 #include "server/identity.h"
 #include "server/reaper.h"
 #include "server/server.h"
+#include "store/ahead.h"
 #include "store/sums.h"
 
 #include <limits.h>
@@ -103,9 +104,24 @@ static int open_checked(struct srv_target *target,
     rc = obj_open(target->config.objects, config, &below);
     if (rc != 0)
         return rc;
-    rc = sums_create(below, &sums, &target->objects);
+    rc = sums_create(below, &sums, &target->checked);
     if (rc != 0)
         obj_close(below);
+    return rc;
+}
+
+/* Over the checked objects, if there is memory for it. */
+static int open_ahead(struct srv_target *target, uint64_t memory_max)
+{
+    struct ahead_config config = {.clock = target->clock,
+                                  .memory_max = memory_max};
+    int rc;
+
+    target->objects = target->checked;
+    if (memory_max < AHEAD_UNIT)
+        return 0;
+    rc = ahead_create(target->checked, &config, &target->objects);
+    target->has_ahead = rc == 0;
     return rc;
 }
 
@@ -132,7 +148,8 @@ static int open_objects(struct srv_target *target,
                     NET_LOCAL, &target->mr);
     if (rc != 0)
         return rc;
-    return open_checked(target, &config);
+    rc = open_checked(target, &config);
+    return rc == 0 ? open_ahead(target, self->plan_memory) : rc;
 }
 
 static int open_names(struct srv_target *target,

@@ -29,7 +29,8 @@ static const char good[] = "cluster: 7d3c1a55\n"
                            "    targets:\n"
                            "      - id: 65535\n"
                            "        service: \"40001\"\n"
-                           "        directory: /d/a\n";
+                           "        directory: /d/a\n"
+                           "        plan_memory: 0\n";
 
 static int parse(const char *yaml, struct cluster **cluster_out, char *text)
 {
@@ -83,6 +84,8 @@ static void test_good_file_is_read_whole(void)
     CU_ASSERT_EQUAL(cluster->target_ids[2], 65535);
     CU_ASSERT_FALSE(cluster->targets[0]->is_buffered);
     CU_ASSERT_TRUE(cluster->targets[1]->is_buffered);
+    CU_ASSERT_EQUAL(cluster->targets[2]->plan_memory, 0);
+    CU_ASSERT_EQUAL(cluster->targets[1]->plan_memory, 64 << 20);
     CU_ASSERT_STRING_EQUAL(cluster->targets[0]->service, "40002");
     CU_ASSERT_STRING_EQUAL(cluster->targets[0]->directory, "/d/b");
     CU_ASSERT_PTR_EQUAL(cluster->targets[2]->server, &cluster->servers[1]);
@@ -326,7 +329,8 @@ static void test_no_memory_leaves_nothing_behind(void)
             break;
         CU_ASSERT_EQUAL(rc, -ENOMEM);
         CU_ASSERT_PTR_NULL(cluster);
-        CU_ASSERT_STRING_EQUAL(text, "cluster file file: Cannot allocate memory");
+        CU_ASSERT_STRING_EQUAL(text,
+                               "cluster file file: Cannot allocate memory");
     }
     CU_ASSERT_EQUAL(rc, 0);
     CU_ASSERT_TRUE(n > 10);
@@ -375,8 +379,8 @@ static void test_files_are_found_in_their_order(void)
     /* What the environment names is used, or refused: never passed over. */
     setenv("CAPSTAN_CLUSTER", "/nowhere/cluster.yaml", 1);
     CU_ASSERT_EQUAL(cluster_load(NULL, &cluster, text), -ENOENT);
-    CU_ASSERT_STRING_EQUAL(text,
-                           "cluster file /nowhere/cluster.yaml: No such file or directory");
+    CU_ASSERT_STRING_EQUAL(
+        text, "cluster file /nowhere/cluster.yaml: No such file or directory");
 
     setenv("CAPSTAN_CLUSTER", directory, 1);
     CU_ASSERT_EQUAL(cluster_load(NULL, &cluster, text), -EINVAL);
