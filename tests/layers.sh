@@ -47,7 +47,7 @@ rocksdb/       src/meta/kv_rocksdb[.]c
 numa.h         src/base/numa
 cyaml/         src/rpc/cluster_yaml[.]c
 yaml.h         src/rpc/cluster_where[.]c
-hdf5.h         src/loader/index_hdf5[.]c tests/
+hdf5.h         src/loader/index_hdf5[.]c src/loader/source_hdf5[.]c tests/
 fuse           src/posix/fuse_
 ompi/          src/mpiio/
 opal/          src/mpiio/

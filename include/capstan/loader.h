@@ -79,6 +79,9 @@ struct capstan_loader_options {
     uint32_t depth;  /* batches read ahead; 0: 2, at most 64 */
     uint64_t memory_max; /* of this rank's buffers; 0: 1 GiB */
     uint32_t files_max;  /* open at a time, for each batch read; 0: 64 */
+    uint32_t plan; /* batches of which the storage is told before they are read,
+                      where it has use for that (hint capstan_access_plan); 0:
+                      none; at most 1024 */
     enum capstan_progress progress;
     int is_unchecked;   /* do not compare samples with the index's CRC32C */
     int is_independent; /* each rank reads its own samples, for comparison */

@@ -51,12 +51,26 @@ MPI_File files_handle(const struct open_files *files, uint32_t file)
     return find(files, file)->handle;
 }
 
+struct source_file *files_source(const struct open_files *files, uint32_t file)
+{
+    return find(files, file)->source;
+}
+
+static void close_one(const struct open_files *files, struct open_file *file)
+{
+    if (file->source != NULL)
+        files->through->close(&file->source);
+    else
+        MPI_File_close(&file->handle);
+}
+
 void files_close(struct open_files *files)
 {
     for (uint32_t i = 0; i < files->count; i++)
-        MPI_File_close(&files->list[i].handle);
+        close_one(files, &files->list[i]);
     free(files->list);
-    *files = (struct open_files){.list = NULL};
+    files->list = NULL;
+    files->count = files->room = 0;
 }
 
 /* Close what this start does not use, the least used first, to have room. */
@@ -70,7 +84,7 @@ static void make_room(struct open_files *files, uint32_t limit, uint64_t start)
                 oldest = &files->list[i];
         if (oldest->used == start)
             return;
-        MPI_File_close(&oldest->handle);
+        close_one(files, oldest);
         *oldest = files->list[--files->count];
     }
 }
@@ -89,25 +103,37 @@ static int grow(struct open_files *files, uint32_t count)
     return 0;
 }
 
+static int open_handle(struct open_files *files, const char *path,
+                       struct open_file *file, struct note *note)
+{
+    char text[SOURCE_TEXT_MAX] = "";
+    int rc;
+
+    if (files->through == NULL) {
+        rc = MPI_File_open(files->comm, path, MPI_MODE_RDONLY, files->info,
+                           &file->handle);
+        note_mpi(note, rc, "open", path);
+        return rc == MPI_SUCCESS ? 0 : -EIO;
+    }
+    rc = files->through->open(files->comm, files->info, path, &file->source,
+                              text);
+    if (rc != 0)
+        note_set(note, rc, "cannot open %s: %s", path, text);
+    return rc;
+}
+
 /* Open one more. Room for it is there. */
 static void open_one(struct capstan_loader *loader, struct open_files *files,
                      uint32_t file, uint64_t start, struct note *note)
 {
-    bool is_alone = loader->options.is_independent;
     const char *name = loader->index.files[file].name;
     char *path = files_path(loader->dataset, name);
-    MPI_File handle;
-    int rc;
+    struct open_file opened = {.file = file, .used = start};
 
     if (path == NULL)
         note_set(note, -ENOMEM, "no memory to open %s", name);
-    rc = MPI_File_open(is_alone ? MPI_COMM_SELF : loader->comm,
-                       path != NULL ? path : "", MPI_MODE_RDONLY,
-                       loader->options.info, &handle);
-    note_mpi(note, rc, "open", path != NULL ? path : name);
-    if (rc == MPI_SUCCESS)
-        files->list[files->count++] =
-            (struct open_file){.handle = handle, .file = file, .used = start};
+    if (open_handle(files, path != NULL ? path : "", &opened, note) == 0)
+        files->list[files->count++] = opened;
     __atomic_add_fetch(&loader->opens, 1, __ATOMIC_RELAXED);
     free(path);
 }
@@ -156,6 +182,24 @@ int files_open(struct capstan_loader *loader, struct open_files *files,
         if (find(files, wanted[i]) == NULL)
             open_one(loader, files, wanted[i], start, note);
     return agree_opened(loader, files, before, note);
+}
+
+MPI_File files_open_own(struct capstan_loader *loader, struct open_files *files,
+                        uint32_t file, uint64_t start)
+{
+    struct open_file *found = find(files, file);
+    struct note ignored = {0};
+
+    if (found == NULL) {
+        make_room(files, loader->options.files_max, start);
+        if (grow(files, files->count + 1) == 0)
+            open_one(loader, files, file, start, &ignored);
+        found = find(files, file);
+    }
+    if (found == NULL)
+        return MPI_FILE_NULL;
+    found->used = start;
+    return found->handle;
 }
 
 static void slurp_into(MPI_File file, const char *path, unsigned char *data,

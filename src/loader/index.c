@@ -49,7 +49,8 @@ static const char magic[8] = {'C', 'A', 'P', 'I', 'N', 'D', 'E', 'X'};
 static const char *const format_names[] = {[INDEX_RAW] = "raw",
                                            [INDEX_RECORDS] = "records",
                                            [INDEX_TAR] = "tar",
-                                           [INDEX_TFRECORD] = "tfrecord"};
+                                           [INDEX_TFRECORD] = "tfrecord",
+                                           [INDEX_HDF5] = "hdf5"};
 
 #define FORMATS (sizeof(format_names) / sizeof(format_names[0]))
 

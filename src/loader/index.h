@@ -41,7 +41,9 @@ enum index_format {
     INDEX_RAW = 1,     /* samples of any length, one behind the other */
     INDEX_RECORDS = 2, /* of one length */
     INDEX_TAR = 3,     /* WebDataset: a sample is a run of members */
-    INDEX_TFRECORD = 4
+    INDEX_TFRECORD = 4,
+    INDEX_HDF5 = 5 /* rows for HDF5 to read, as if they lay one behind the other;
+                      a file's name is "FILE#DATASET" */
 };
 
 struct index_row {

@@ -8,7 +8,8 @@
  * stores a dataset in one piece, without filters (its contiguous layout, the
  * default), rows are records at known places in the file; so parallel HDF5 is
  * asked once where they are, and the loader reads them as it reads any record,
- * ahead and together, without HDF5.
+ * ahead and together, without HDF5. If any of the datasets is chunked or
+ * compressed, the index says so, and the loader reads all through HDF5.
  *
  *   1. All ranks open each file by HDF5's MPI-IO driver and ask for layout,
  * place and size of a row.
@@ -17,8 +18,8 @@
  *      place were wrong, the loader would find the sum wrong.
  *   3. Rank 0 gathers the sums and writes the index.
  *
- * Possible failures: a dataset that is chunked, compressed, external or not yet
- * written is refused, with word of how to change it (h5repack).
+ * Possible failures: a dataset that is external or not yet written, or that
+ * holds references, is refused.
  */
 #include "loader/index.h"
 
@@ -59,7 +60,8 @@ struct rows {
     hid_t file, set, type, space;
     int ndims;
     hsize_t dims[RANK_DIMS_MAX];
-    uint64_t offset; /* of the first row in the file */
+    bool is_plain;   /* in one piece, without filters */
+    uint64_t offset; /* of the first row in the file, if so */
     uint64_t length; /* of a row */
 };
 
@@ -90,11 +92,10 @@ static void place_rows(struct rows *rows, const char *name)
     hid_t plan = H5Dget_create_plist(rows->set);
     haddr_t offset;
 
-    if (H5Pget_layout(plan) != H5D_CONTIGUOUS || H5Pget_nfilters(plan) != 0 ||
-        H5Pget_external_count(plan) != 0)
-        die("%s: %s is not stored in one piece; make a copy that is: "
-            "h5repack -l CONTI -f NONE",
-            rows->path, name);
+    rows->is_plain =
+        H5Pget_layout(plan) == H5D_CONTIGUOUS && H5Pget_nfilters(plan) == 0;
+    if (H5Pget_layout(plan) == H5D_VIRTUAL || H5Pget_external_count(plan) != 0)
+        die("%s: %s lies in other files", rows->path, name);
     H5Pclose(plan);
     if (H5Tis_variable_str(rows->type) > 0 ||
         H5Tdetect_class(rows->type, H5T_VLEN) > 0 ||
@@ -106,6 +107,8 @@ static void place_rows(struct rows *rows, const char *name)
     if (rows->length == 0 || rows->length > INDEX_SAMPLE_MAX)
         die("%s: a row of %s has %llu bytes", rows->path, name,
             (unsigned long long)rows->length);
+    if (!rows->is_plain)
+        return;
     offset = H5Dget_offset(rows->set);
     if (rows->dims[0] > 0 && offset == HADDR_UNDEF)
         die("%s: %s has not been written", rows->path, name);
@@ -176,11 +179,11 @@ static void gather(const struct rows *rows, const uint32_t *own, uint32_t *all)
 static void add_rows(struct index *index, const char *name,
                      const struct rows *rows, const uint32_t *sums)
 {
-    int rc = index_add_file(index, name,
-                            rows->offset + rows->dims[0] * rows->length);
+    uint64_t begin = index->format == INDEX_HDF5 ? 0 : rows->offset;
+    int rc = index_add_file(index, name, begin + rows->dims[0] * rows->length);
 
     for (uint64_t i = 0; rc == 0 && i < rows->dims[0]; i++) {
-        struct index_row row = {.offset = rows->offset + i * rows->length,
+        struct index_row row = {.offset = begin + i * rows->length,
                                 .length = (uint32_t)rows->length,
                                 .crc32c = sums[i]};
 
@@ -190,16 +193,44 @@ static void add_rows(struct index *index, const char *name,
         die("%s: %s", name, strerror(-rc));
 }
 
+static void open_one(struct rows *rows, char path[4096], const char *directory,
+                     const char *set, const char *name)
+{
+    snprintf(path, 4096, "%s/%s", directory, name);
+    open_rows(rows, path, set);
+    place_rows(rows, set);
+}
+
+static void close_rows(struct rows *rows)
+{
+    H5Sclose(rows->space);
+    H5Tclose(rows->type);
+    H5Dclose(rows->set);
+    H5Fclose(rows->file);
+}
+
+static bool is_plain(const char *directory, const char *set, const char *name)
+{
+    struct rows rows;
+    char path[4096];
+
+    open_one(&rows, path, directory, set, name);
+    close_rows(&rows);
+    return rows.is_plain;
+}
+
 static void index_one(struct index *index, const char *directory,
                       const char *set, const char *name)
 {
     struct rows rows;
     uint32_t *own, *all;
-    char path[4096];
+    char path[4096], full[4096];
 
-    snprintf(path, sizeof(path), "%s/%s", directory, name);
-    open_rows(&rows, path, set);
-    place_rows(&rows, set);
+    open_one(&rows, path, directory, set, name);
+    if (index->format == INDEX_HDF5)
+        snprintf(full, sizeof(full), "%s#%s", name, set);
+    else
+        snprintf(full, sizeof(full), "%s", name);
     if (rows.dims[0] > INT32_MAX)
         die("%s: %llu rows are too many", path,
             (unsigned long long)rows.dims[0]);
@@ -210,13 +241,10 @@ static void index_one(struct index *index, const char *directory,
     sum_rows(&rows, own);
     gather(&rows, own, all);
     if (rank == 0)
-        add_rows(index, name, &rows, all);
+        add_rows(index, full, &rows, all);
     free(own);
     free(all);
-    H5Sclose(rows.space);
-    H5Tclose(rows.type);
-    H5Dclose(rows.set);
-    H5Fclose(rows.file);
+    close_rows(&rows);
 }
 
 static void check(int rc, const char *what, const char *path)
@@ -254,6 +282,7 @@ static void write_index(const struct index *index, const char *directory)
 
 int main(int argc, char **argv)
 {
+    enum index_format format = INDEX_RECORDS;
     struct index index;
 
     MPI_Init(&argc, &argv);
@@ -263,13 +292,17 @@ int main(int argc, char **argv)
     if (argc < 4)
         die("usage: mpirun ... capstan-index-hdf5 DIRECTORY DATASET FILE...\n"
             "Index the rows of an HDF5 dataset in files of a directory.");
-    index_init(&index, INDEX_RECORDS);
+    for (int i = 3; i < argc; i++)
+        if (!is_plain(argv[1], argv[2], argv[i]))
+            format = INDEX_HDF5;
+    index_init(&index, format);
     for (int i = 3; i < argc; i++)
         index_one(&index, argv[1], argv[2], argv[i]);
     if (rank == 0) {
         write_index(&index, argv[1]);
-        printf("indexed %llu rows in %u files\n",
-               (unsigned long long)index.nrows, index.nfiles);
+        printf("indexed %llu rows in %u files%s\n",
+               (unsigned long long)index.nrows, index.nfiles,
+               format == INDEX_HDF5 ? ", to be read by HDF5" : "");
     }
     index_fini(&index);
     MPI_Finalize();

@@ -21,6 +21,7 @@
 #define BATCH_A_RANK 32u
 #define WINDOW_DEFAULT 8u
 #define DEPTH_DEFAULT 2u
+#define PLAN_MAX 1024u
 #define FILES_DEFAULT 64u
 #define MEMORY_DEFAULT ((uint64_t)1 << 30)
 
@@ -31,11 +32,12 @@
     } while (0)
 
 static void set_progress(struct capstan_loader_options *options,
-                         struct note *note)
+                         bool *is_auto_out, struct note *note)
 {
     int provided = MPI_THREAD_SINGLE;
 
     MPI_Query_thread(&provided);
+    *is_auto_out = options->progress == CAPSTAN_PROGRESS_AUTO;
     if (options->progress == CAPSTAN_PROGRESS_AUTO)
         options->progress = provided == MPI_THREAD_MULTIPLE
                                 ? CAPSTAN_PROGRESS_THREAD
@@ -61,14 +63,14 @@ static void set_options(struct capstan_loader *loader,
     DEFAULT(own->memory_max, MEMORY_DEFAULT);
     DEFAULT(own->files_max, FILES_DEFAULT);
     if (own->batch > UINT32_MAX || own->depth > DEPTH_MAX ||
-        (unsigned)own->shuffle > CAPSTAN_SHUFFLE_NONE ||
+        own->plan > PLAN_MAX || (unsigned)own->shuffle > CAPSTAN_SHUFFLE_NONE ||
         (unsigned)own->tail > CAPSTAN_TAIL_SHORT ||
         (unsigned)own->progress > CAPSTAN_PROGRESS_THREAD)
         note_set(&loader->note, -EINVAL, "an option has no such value");
     if ((uint32_t)loader->ranks % own->group != 0)
         note_set(&loader->note, -EINVAL, "%d ranks are no groups of %u",
                  loader->ranks, own->group);
-    set_progress(own, &loader->note);
+    set_progress(own, &loader->is_auto, &loader->note);
 }
 
 /* The sum of all that must be alike. The index's name is, for it is read. */
@@ -86,6 +88,7 @@ static uint32_t digest(const struct capstan_loader *loader)
                          own->group,
                          own->depth,
                          own->files_max,
+                         own->plan,
                          (uint64_t)own->progress,
                          (uint64_t)own->is_independent != 0};
 
@@ -108,6 +111,23 @@ static int agree_options(struct capstan_loader *loader)
         note_set(&loader->note, -EINVAL,
                  "dataset or options are not the same on all ranks");
     return loader->note.code;
+}
+
+/* Who reads, if it is not us. HDF5 is used by one thread at a time, and the
+ * program may use it too: so by the program's thread, unless it says otherwise.
+ */
+static void find_source(struct capstan_loader *loader)
+{
+    char text[SOURCE_TEXT_MAX];
+
+    if (loader->note.code != 0 || loader->index.format != INDEX_HDF5)
+        return;
+    loader->source = source_hdf5(text);
+    if (loader->source == NULL)
+        note_set(&loader->note, -ENOTSUP, "%s: cannot read through HDF5: %s",
+                 loader->dataset, text);
+    if (loader->is_auto)
+        loader->options.progress = CAPSTAN_PROGRESS_CALLER;
 }
 
 /* Step 2. */
@@ -133,6 +153,7 @@ static int read_index(struct capstan_loader *loader)
         else if (loader->index.nrows == 0)
             note_set(note, -EINVAL, "%s: no samples in it", path);
         free(data);
+        find_source(loader);
     }
     free(path);
     return note_agree(note, loader->comm);
@@ -152,6 +173,8 @@ static void make_plan(struct capstan_loader *loader)
     int rc = plan_init(&loader->plan, &loader->index, &shape);
 
     loader->has_plan = rc == 0;
+    if (rc == 0)
+        rc = tell_init(loader, &shape);
     if (rc != 0)
         note_set(&loader->note, rc, "%s",
                  rc == -ENOMEM ? "no memory for a plan" : "weights too large");
@@ -181,6 +204,10 @@ static void make_slots(struct capstan_loader *loader)
             note_set(&loader->note, -ENOMEM, "no memory for %llu reads",
                      (unsigned long long)reads);
         loader->slots[i].shared = MPI_REQUEST_NULL;
+        loader->slots[i].files.comm =
+            loader->options.is_independent ? MPI_COMM_SELF : loader->comm;
+        loader->slots[i].files.info = loader->options.info;
+        loader->slots[i].files.through = loader->source;
     }
     loader->nslots = count;
 }
@@ -264,8 +291,10 @@ void capstan_loader_close(struct capstan_loader **loader_p)
         pump_stop(loader);
     for (uint32_t i = 0; i < loader->nslots; i++)
         slot_fini(loader, &loader->slots[i]);
-    if (loader->has_plan)
+    if (loader->has_plan) {
+        tell_fini(loader);
         plan_fini(&loader->plan);
+    }
     index_fini(&loader->index);
     MPI_Comm_free(&loader->comm);
     MPI_Comm_free(&loader->gate_comm);

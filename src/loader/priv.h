@@ -7,7 +7,9 @@
  *   pump.c    moves batches through their states, by a thread or the caller
  *   slot.c    one batch: its wants, its memory, its check
  *   read.c    the reads of a batch
+ *   source.c  finds who reads rows that are no plain bytes
  *   files.c   open files
+ *   tell.c    tells the storage what will be read after that
  *   loader.c  what the caller sees
  *
  * Every rank goes through the same sequence of collectives:
@@ -30,6 +32,7 @@
 
 #include "loader/index.h"
 #include "loader/plan.h"
+#include "loader/source.h"
 
 #include "loader/public.h"
 
@@ -63,11 +66,15 @@ int note_spread(struct note *note, MPI_Comm comm, int worst, int rank);
 /* A file that is open on all ranks, or with is_independent on this one. */
 struct open_file {
     MPI_File handle;
+    struct source_file *source; /* instead of the handle, where there is one */
     uint32_t file; /* in the index */
     uint64_t used; /* by which start last */
 };
 
 struct open_files {
+    const struct source *through; /* NULL: MPI */
+    MPI_Comm comm; /* that they are opened on */
+    MPI_Info info;
     struct open_file *list;
     uint32_t count;
     uint32_t room;
@@ -117,6 +124,18 @@ struct slot {
     struct note note;
 };
 
+/* Batches of which the storage is told before they are read. */
+struct tell {
+    bool is_on;
+    struct plan plan; /* of the epoch that it is at */
+    uint64_t next;    /* counted as batches; at this place: */
+    uint64_t epoch, step;
+    struct open_files files;
+    uint64_t *numbers; /* room for a batch, as all below */
+    MPI_Aint *offsets;
+    int *lengths;
+};
+
 struct capstan_loader {
     struct capstan_loader_options options;
     char *dataset;
@@ -124,6 +143,8 @@ struct capstan_loader {
     struct plan plan;
     uint32_t *weights;
     bool has_plan;
+    bool is_auto; /* progress was left to us */
+    const struct source *source; /* who reads; NULL: MPI */
     int rank, ranks;
     MPI_Comm comm, gate_comm, agree_comm;
 
@@ -136,6 +157,7 @@ struct capstan_loader {
     uint64_t *touched;    /* a file's last start that touches it, plus 1 */
     uint32_t *files;      /* those of the current start */
     size_t memory_used;
+    struct tell tell;
     uint64_t reads, opens; /* atomic: the caller asks for them */
 
     /* Under lock: between the caller and the pump. */
@@ -171,6 +193,15 @@ int pump_wait(struct capstan_loader *loader, uint64_t n);
  *  slot->note. */
 void slot_start(struct capstan_loader *loader, struct slot *slot);
 
+/** Get ready to tell, if that is wanted. @return 0 or -ENOMEM. */
+int tell_init(struct capstan_loader *loader, const struct plan_shape *shape);
+
+/** Tell what comes up to options.plan batches behind the one just started. Local;
+ *  whatever fails ends telling, and nothing else. */
+void tell_ahead(struct capstan_loader *loader);
+
+void tell_fini(struct capstan_loader *loader);
+
 /** Compare each sample with its sum. */
 void slot_check(const struct capstan_loader *loader, struct slot *slot);
 
@@ -200,7 +231,13 @@ int files_open(struct capstan_loader *loader, struct open_files *files,
                const uint32_t *wanted, uint32_t count, uint64_t start,
                struct note *note);
 
-/** The handle of a file that files_open() has opened. */
+/** Have one file open that is this rank's own (files->comm is MPI_COMM_SELF);
+ *  at most files_max of them. Local. @return MPI_FILE_NULL: it cannot be. */
+MPI_File files_open_own(struct capstan_loader *loader, struct open_files *files,
+                        uint32_t file, uint64_t start);
+
+/** The handle of a file that files_open() has opened, or its source's. */
+struct source_file *files_source(const struct open_files *files, uint32_t file);
 MPI_File files_handle(const struct open_files *files, uint32_t file);
 
 /** Close all. Collective. */

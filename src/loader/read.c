@@ -4,6 +4,8 @@
  * set a view of their samples in it and start one collective read; who wants
  * nothing of it reads nothing.
  *
+ * Where a source reads (source.h), it does so at once.
+ *
  * With is_independent each rank reads sample by sample, alone.
  *
  * Possible failures are: no memory for a type, a view that is refused, a read
@@ -16,6 +18,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A read that was started, and what has to come of it. */
 struct read {
@@ -148,6 +151,50 @@ static void start_alone(struct capstan_loader *loader, struct slot *slot,
     __atomic_add_fetch(&loader->reads, 1, __ATOMIC_RELAXED);
 }
 
+/* Samples of a file that came one behind the other go to their places; the last
+ * first, for no place is before where its bytes are now. */
+static void spread(struct slot *slot, uint64_t first, uint64_t count,
+                   size_t length)
+{
+    const unsigned char *dense = slot->memory + slot->at[first];
+
+    for (uint64_t i = count; i-- > 1;)
+        memmove(slot->memory + slot->at[first + i], dense + i * length, length);
+}
+
+/* By a source, here and now. */
+static void read_through(struct capstan_loader *loader, struct slot *slot,
+                         uint32_t file, uint64_t *next)
+{
+    const struct index_file *entry = &loader->index.files[file];
+    uint64_t end = entry->first + index_file_count(&loader->index, file);
+    uint64_t first = *next, count, *rows;
+    size_t length = loader->index.rows[entry->first].length;
+    char text[SOURCE_TEXT_MAX] = "";
+    unsigned char none = 0;
+    int rc;
+
+    while (*next < slot->nunique && slot->order[*next] < end)
+        ++*next;
+    count = *next - first;
+    rows = mem_calloc(count + 1, sizeof(*rows));
+    if (rows == NULL) {
+        note_set(&slot->note, -ENOMEM, "no memory for rows of %s", entry->name);
+        count = 0;
+    }
+    for (uint64_t i = 0; i < count; i++)
+        rows[i] = slot->order[first + i] - entry->first;
+    rc = loader->source->read(
+        files_source(&slot->files, file), rows, count, length,
+        count > 0 ? slot->memory + slot->at[first] : &none, text);
+    if (rc != 0)
+        note_set(&slot->note, rc, "%s: %s", entry->name, text);
+    else
+        spread(slot, first, count, length);
+    free(rows);
+    __atomic_add_fetch(&loader->reads, 1, __ATOMIC_RELAXED);
+}
+
 void reads_start(struct capstan_loader *loader, struct slot *slot,
                  const uint32_t *files, uint32_t nfiles)
 {
@@ -155,7 +202,10 @@ void reads_start(struct capstan_loader *loader, struct slot *slot,
     uint64_t next = 0;
 
     slot->reads.count = 0;
-    if (!is_alone)
+    if (loader->source != NULL)
+        for (uint32_t i = 0; i < nfiles; i++)
+            read_through(loader, slot, files[i], &next);
+    else if (!is_alone)
         for (uint32_t i = 0; i < nfiles; i++)
             start_together(loader, slot, files[i], &next);
     else if (slot->nunique <= slot->reads.room)

@@ -260,6 +260,8 @@ static int scan_as(struct scan *scan, enum index_format format, uint64_t record)
         while (rc == 0 && at < size)
             rc = scan_tfrecord(scan, &at);
         return rc;
+    case INDEX_HDF5: /* capstan-index-hdf5 */
+        break;
     }
     return -EPROTO;
 }

@@ -181,6 +181,7 @@ void slot_start(struct capstan_loader *loader, struct slot *slot)
     if (files_open(loader, &slot->files, loader->files, nfiles,
                    loader->started + 1, &slot->note) == 0)
         reads_start(loader, slot, loader->files, nfiles);
+    tell_ahead(loader);
 }
 
 /* Step 4. */

@@ -174,9 +174,10 @@ static int check(const struct wish *wish, struct dataset *dataset)
 {
     if (wish->format != NULL) {
         dataset->format = index_format_parse(wish->format);
-        if ((int)dataset->format == 0) {
+        if ((int)dataset->format == 0 || dataset->format == INDEX_HDF5) {
             tool_error(wish->format,
-                       "no such format: tar, tfrecord, records or raw");
+                       "no such format: tar, tfrecord, records or raw; HDF5 has "
+                       "capstan-index-hdf5");
             return -1;
         }
     } else if (wish->record > 0) {

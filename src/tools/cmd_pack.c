@@ -192,7 +192,8 @@ int cmd_pack(const struct tool_command *command, int argc, char **argv)
     dataset.cluster = &wish.place;
     dataset.threads = (unsigned)wish.threads;
     dataset.format = index_format_parse(wish.format);
-    if ((int)dataset.format == 0 || dataset.format == INDEX_RECORDS) {
+    if ((int)dataset.format == 0 || dataset.format == INDEX_RECORDS ||
+        dataset.format == INDEX_HDF5) {
         tool_error(wish.format, "no such format: tar, tfrecord or raw");
         return TOOL_USAGE;
     }

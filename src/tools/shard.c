@@ -170,6 +170,8 @@ static int add(struct shard *shard, const struct source *source, size_t length)
     case INDEX_RECORDS:
     case INDEX_RAW:
         return add_raw(shard, shard->buffer, length);
+    case INDEX_HDF5:
+        break;
     }
     return -1;
 }

@@ -6,7 +6,7 @@
  *     check_load DATASET [KEY=VALUE]... [-- DATASET [KEY=VALUE]...]...
  *
  *   batch, epochs, epoch, step, seed, shuffle, tail, window, group, depth,
- *   files, progress, independent     as the options of the loader
+ *   files, plan, progress, independent     as the options of the loader
  *   weights=1     rank r has the weight r + 1
  *   list=FILE     sample i is the file in line i
  *   tree=DIR      samples are tar members, to be compared with DIR/NAME
@@ -87,6 +87,8 @@ static void take_option(const char *key, const char *value)
         o->depth = (uint32_t)n;
     else if (strcmp(key, "files") == 0)
         o->files_max = (uint32_t)n;
+    else if (strcmp(key, "plan") == 0)
+        o->plan = (uint32_t)n;
     else if (strcmp(key, "memory") == 0)
         o->memory_max = (uint64_t)n;
     else if (strcmp(key, "progress") == 0)

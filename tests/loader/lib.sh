@@ -5,6 +5,9 @@
 #   make_tree          $work/tree, and $work/list of its files as they are sorted
 #   make_records       $work/flat/records, 1000 records of 96 bytes
 #   load N DATASET K=V...   check_load with N ranks
+#   background_load DATASET K=V...   with 4 ranks, until it has begun to load
+#   kill_rank               one of those, and the run has to end
+#   hdf5_have               is there HDF5? builds $work/make_hdf5; sets hdf5_index
 
 capstan=$top_builddir/src/tools/capstan
 python=python3
@@ -55,4 +58,39 @@ load() {
         >"$work/out" 2>&1 && return 0
     cat "$work/out" >&2
     die "$load_ranks ranks: $*"
+}
+
+background_load() {
+    rm -f "$work/out"
+    CAPSTAN_TIMEOUT_MS=$deadline_ms timeout 100 "$MPIRUN" --oversubscribe -n 4 \
+        "$top_builddir/tests/loader/check_load" "$@" >"$work/out" 2>&1 \
+        </dev/null &
+    background=$!
+    tries=0
+    until grep -q loading "$work/out" 2>/dev/null; do
+        tries=$((tries + 1))
+        [ $tries -lt 600 ] || die "no step in 60 s: $(cat "$work/out")"
+        sleep 0.1
+    done
+}
+
+kill_rank() {
+    victim=$(pgrep -P "$(pgrep -P "$background" | head -n 1)" | head -n 1)
+    [ -n "$victim" ] && kill -9 "$victim" ||
+        die "no rank to kill: $(cat "$work/out")"
+    wait "$background"
+    rc=$?
+    background=
+    [ $rc -ne 0 ] && [ $rc -ne 124 ] || die "a killed rank: $rc"
+}
+
+hdf5_have() {
+    hdf5_index=$top_builddir/src/loader/capstan-index-hdf5
+    hdf5_lacks="built without parallel HDF5 (Debian: libhdf5-openmpi-dev)"
+    [ -x "$hdf5_index" ] || return 1
+    hdf5_lacks="no hdf5-openmpi"
+    hdf5_flags=$(pkg-config --cflags --libs hdf5-openmpi) || return 1
+    # shellcheck disable=SC2086
+    "$MPICC" -std=gnu11 "$top_srcdir/tests/loader/make_hdf5.c" \
+        -o "$work/make_hdf5" $hdf5_flags || die "make_hdf5 does not build"
 }

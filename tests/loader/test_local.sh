@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# The loader on local files: every format, every tail, three epochs, any number
-# of ranks, every sample compared with its source; resuming; what is damaged.
+# The loader on local files: packing, every option, three epochs, any number of
+# ranks, every sample compared with its source; resuming; what is damaged.
 . "$top_srcdir/tests/mpi/lib.sh"
 . "$top_srcdir/tests/loader/lib.sh"
 
@@ -38,18 +38,16 @@ for shard in glob.glob(work + "/tar/*.tar"):
 assert count == 301, count
 END
 
+# Shuffles, weights, groups, depths; every tail with every number of ranks is
+# test_matrix.sh's.
 for n in $ranks; do
-    for tail in 0 1 2; do
-        common="epochs=3 tail=$tail seed=$n"
-        set -- "$@" "$work/tar" $common batch=16 tree="$work/tree" -- \
-            "$work/tfrecord" $common batch=50 list="$work/list" shuffle=1 \
-            window=2 depth=1 files=1 weights=1 -- \
-            "$work/raw" $common batch=40 list="$work/list" progress=1 -- \
-            "$work/flat" $common batch=96 flat="$work/flat/records" \
-            group="$n" depth=5 --
-    done
-    load "$n" "$@"
-    set --
+    common="epochs=3 tail=$((n / 2 % 3)) seed=$n"
+    load "$n" "$work/tar" $common batch=16 tree="$work/tree" plan=3 -- \
+        "$work/tfrecord" $common batch=50 list="$work/list" shuffle=1 \
+        window=2 depth=1 files=1 weights=1 -- \
+        "$work/raw" $common batch=40 list="$work/list" progress=1 -- \
+        "$work/flat" $common batch=96 flat="$work/flat/records" \
+        group="$n" depth=5
     echo "ok: $n ranks"
 done
 # A batch beyond the dataset: dropped, or padded many times over. Each rank

@@ -37,6 +37,7 @@ class Options(ctypes.Structure):
         ("depth", ctypes.c_uint32),
         ("memory_max", ctypes.c_uint64),
         ("files_max", ctypes.c_uint32),
+        ("plan", ctypes.c_uint32),
         ("progress", ctypes.c_int),
         ("is_unchecked", ctypes.c_int),
         ("is_independent", ctypes.c_int),

@@ -87,6 +87,7 @@ class Dataset:
     group       so many ranks in a row get the same samples
     depth       batches read ahead
     memory_max  bytes of this rank's buffers
+    plan        batches of which servers are told before they are read
     progress    "auto", "thread", "caller"
     copy        False: samples are views of the loader's memory, and must not be
                 used any more once the next batch is asked for
@@ -94,8 +95,8 @@ class Dataset:
 
     def __init__(self, path, *, comm=None, batch=0, epochs=1, epoch=0, step=0,
                  seed=0, shuffle="full", tail="drop", window=0, weight=0,
-                 group=0, depth=0, memory_max=0, files_max=0, progress="auto",
-                 check=True, independent=False, index=None,
+                 group=0, depth=0, memory_max=0, files_max=0, plan=0,
+                 progress="auto", check=True, independent=False, index=None,
                  info=MPI.INFO_NULL, copy=True):
         if epochs == 0:
             raise ValueError("epochs=0: give None for a run without end")
@@ -107,7 +108,7 @@ class Dataset:
             shuffle=_choice(_SHUFFLES, shuffle, "shuffle"),
             tail=_choice(_TAILS, tail, "tail"), window=window, weight=weight,
             group=group, depth=depth, memory_max=memory_max,
-            files_max=files_max,
+            files_max=files_max, plan=plan,
             progress=_choice(_PROGRESS, progress, "progress"),
             is_unchecked=not check, is_independent=bool(independent),
             index=index.encode() if index else None, info=_lib.handle(info))
