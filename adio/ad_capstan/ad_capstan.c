@@ -28,6 +28,7 @@
 #include <time.h>
 
 #define IDLE_US 100 /* longest wait between two tests of a request */
+#define LISTED_PIECE 4096 /* a server reads its devices in units of this */
 #define LOCK_NAP_NS 300000 /* between two looks at a lock that others hold */
 
 /* One session a process and cluster: the endpoint and its connections are what
@@ -375,6 +376,7 @@ static void ad_layout(struct adio_file *file, struct adio_layout *layout_out)
     capstan_file_layout(of(file), &layout);
     layout_out->stripe_size = layout.stripe_size;
     layout_out->width = layout.width;
+    layout_out->listed_piece = LISTED_PIECE;
 }
 
 /* @return our runs in the library's form, or NULL; ended with free(). */

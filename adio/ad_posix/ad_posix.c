@@ -24,6 +24,7 @@
 
 #define SLICE_BYTES (4u << 20) /* moved by one call of test() */
 #define CHEAP_PIECE 8192 /* below it a call costs more than a second copy */
+#define LISTED_PIECE 512 /* below it a call costs more than two messages */
 #define MODE_DEFAULT 0644
 
 struct adio_io {
@@ -222,6 +223,7 @@ static void posix_layout(struct adio_file *file, struct adio_layout *layout_out)
     *layout_out = (struct adio_layout){
         .width = 1,
         .cheap_piece = posix->is_local ? CHEAP_PIECE : 0,
+        .listed_piece = posix->is_local ? LISTED_PIECE : 0,
     };
 }
 

@@ -59,6 +59,8 @@ struct adio_layout {
     uint32_t width; /* stripe s is on device s % width */
     uint32_t cheap_piece; /* a piece of so many bytes costs little more than its
                              copy (a local page cache); 0: calls are dear */
+    uint32_t listed_piece; /* reading a list of such pieces costs no more than
+                              having others read them; 0: unknown */
 };
 
 /* What the engine wants of a new file; 0: the driver's default. */

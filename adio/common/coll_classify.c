@@ -56,8 +56,7 @@ static bool is_tiled(const struct coll_summary *all)
     return all->seams == rng_mix(all->end) - rng_mix(all->begin);
 }
 
-/* Does every byte from the first to the last belong to somebody? */
-static bool has_no_holes(const struct coll_summary *all)
+bool coll_has_no_holes(const struct coll_summary *all)
 {
     return all->longest == all->end - all->begin || is_tiled(all);
 }
@@ -109,6 +108,7 @@ static void describe_hints(const struct adio_file *file, enum coll_verb verb,
     sum->stripe_size = layout.stripe_size;
     sum->width = layout.width;
     sum->cheap_piece = layout.cheap_piece;
+    sum->listed_piece = layout.listed_piece;
     sum->strategy = hints->strategy;
     sum->toggle = verb == COLL_READ ? hints->cb_read : hints->cb_write;
     sum->buffer_size =
@@ -194,6 +194,13 @@ static bool is_cheap(const struct coll_summary *all)
     return all->cheap_piece > 0 && all->bytes / all->blocks >= all->cheap_piece;
 }
 
+/* No larger share of the work than its own list costs a rank. */
+static bool is_listed(const struct coll_summary *all)
+{
+    return all->listed_piece > 0 &&
+           all->bytes / all->blocks >= all->listed_piece;
+}
+
 static enum coll_state chosen(struct coll_op *op, enum adio_strategy strategy,
                               const char *why)
 {
@@ -218,11 +225,15 @@ static const char *how_mixed(const struct coll_summary *all)
     return "ranks interleave";
 }
 
-/* Ranks of one node need no messages where there are no holes. */
+/* Ranks of one node need no messages where there are no holes; where there are,
+ * the ring's boards will tell the next time whether ranks are apart. */
 static enum coll_state through_ring(struct coll_op *op,
                                     enum coll_state by_messages)
 {
-    if (!coll_ring_is_possible(op) || !has_no_holes(&op->all))
+    bool is_boards = op->kept->ring == NULL && is_listed(&op->all);
+
+    if (!coll_ring_is_possible(op) ||
+        !(coll_has_no_holes(&op->all) || is_boards))
         return by_messages;
     return COLL_RING;
 }
@@ -249,12 +260,14 @@ static enum coll_state choose_by_access(struct coll_op *op, bool may_direct,
 {
     const struct coll_summary *all = &op->all;
     bool is_list_io = op->file->driver->features & ADIO_FEATURE_LIST_IO;
+    enum coll_apart apart;
 
     if (may_share)
         return through_ring(
             op, chosen(op, ADIO_STRATEGY_SHARE, "all ranks read the same"));
     if (may_direct && op->file->size == 1)
         return chosen(op, ADIO_STRATEGY_DIRECT, "one rank only");
+    apart = coll_ring_apart(op);
     if (may_direct && all->is_ordered && !all->is_tangled && is_large(all))
         return chosen(op, ADIO_STRATEGY_DIRECT,
                       "ranks are disjoint, in large pieces");
@@ -263,8 +276,13 @@ static enum coll_state choose_by_access(struct coll_op *op, bool may_direct,
         return remembered(
             op, chosen(op, ADIO_STRATEGY_DIRECT,
                        "ranks are disjoint, in pieces that are cheap here"));
-    if (may_direct && is_list_io && !all->is_alike && !all->is_tangled &&
-        all->bytes <= all->end - all->begin && is_large(all))
+    if (may_direct && op->verb == COLL_READ && is_listed(all) &&
+        !coll_has_no_holes(all) && apart == COLL_APART)
+        return chosen(op, ADIO_STRATEGY_DIRECT,
+                      "no byte is wanted twice, and lists are cheap here");
+    if (may_direct && is_list_io && apart != COLL_OVERLAP && !all->is_alike &&
+        !all->is_tangled && all->bytes <= all->end - all->begin &&
+        is_large(all))
         return chosen(op, ADIO_STRATEGY_DIRECT,
                       "ranks interleave in large pieces");
     return through_ring(op,

@@ -73,7 +73,7 @@ static int set_up(struct coll_op *op, struct coll_exchange *exchange)
     return 0;
 }
 
-static void encode(const struct coll_list *list, struct coll_wire_run *to)
+void coll_wire_encode(const struct coll_list *list, struct coll_wire_run *to)
 {
     for (size_t i = 0; i < list->n; i++) {
         const struct run *run = &list->runs[i];
@@ -129,7 +129,7 @@ void coll_exchange_start(struct coll_op *op)
         const struct coll_part *part = &exchange->parts.parts[i];
         int to = coll_owner_rank(op, part->owner);
 
-        encode(&part->list, wire);
+        coll_wire_encode(&part->list, wire);
         PMPI_Issend(wire, (int)part->list.n, op->kept->run_type, to,
                     COLL_TAG_REQUEST, op->kept->comm,
                     &exchange->sends[exchange->nsends++]);

@@ -31,6 +31,9 @@ struct coll_wire_run {
     uint64_t count;
 };
 
+/** Write a list's runs to a place that has room for them. */
+void coll_wire_encode(const struct coll_list *list, struct coll_wire_run *to);
+
 /* What a rank wants of this aggregator; from the end of the exchange on, where
  * the aggregator stands with it. */
 struct coll_wish {

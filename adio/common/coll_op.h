@@ -82,6 +82,7 @@ struct coll_summary {
     uint64_t stripe_size;
     uint64_t width;
     uint64_t cheap_piece;
+    uint64_t listed_piece;
 };
 
 #define COLL_REACH_CHUNK 64 /* owners told of by one Allreduce */
@@ -124,6 +125,7 @@ struct coll_op {
     bool is_second_try;       /* failed realms are moved by other ranks */
     bool is_asked;            /* as the last time: no exchange */
     bool is_exchanged;        /* aggregators know what is wanted */
+    bool is_met;              /* CLASSIFY was at the ring */
     struct coll_reach reach;
     int failing; /* whose text TEXT brings */
     struct adio_io *io;
@@ -165,6 +167,7 @@ struct coll_kept {
     struct coll_op *tail;
     bool is_stepping; /* MPI calls of a step may call back into coll_step() */
     bool is_at_ring;  /* the last step ended waiting for an event there */
+    bool is_near;     /* which will not take long */
     char *buffers[2]; /* of an aggregator, kept from operation to operation */
     uint64_t buffer_size;
     struct coll_plan plan;
@@ -203,12 +206,20 @@ void coll_buffers_free(struct coll_kept *kept);
 bool coll_ring_combine(struct coll_op *op);
 bool coll_ring_agree(struct coll_op *op);
 
+enum coll_apart { COLL_APART_UNKNOWN, COLL_APART, COLL_OVERLAP };
+
+/** Does any rank want a byte that another one wants too? After CLASSIFY. */
+enum coll_apart coll_ring_apart(const struct coll_op *op);
+
 /** A step begins: what happens at the ring from now on is news. */
 void coll_ring_look(struct coll_kept *kept);
 
 /** Sleep until something happens at the ring, or has since the last step began,
  *  at most so long. */
 void coll_ring_doze(struct coll_kept *kept, unsigned most_us);
+
+/** Does every byte from the first to the last belong to somebody? */
+bool coll_has_no_holes(const struct coll_summary *all);
 
 /** May all ranks of the file meet in a ring's memory? */
 bool coll_ring_is_possible(const struct coll_op *op);

@@ -7,7 +7,10 @@
  *   2. copy out of every step that has been read, in order.
  *
  * Of a write: copy into every slot that is free, in order; claim the next step
- * that all have copied into, and write it; until all is written.
+ * that all have copied into, and write it; until all is written. A step that
+ * lies whole within one block of some rank (ranks that write the same, or that
+ * overlap widely) is not copied: such a rank writes it out of its own memory,
+ * as MPI leaves open whose bytes stay.
  *
  * Nothing is allocated on the way, so nothing here can fail for want of memory.
  *
@@ -21,6 +24,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,6 +99,8 @@ static void enter(struct coll_op *op)
     stream->ranks = (unsigned)op->file->size;
     stream->nios = is_cheap ? 1 : 2;
     stream->is_claiming = is_claiming(op);
+    stream->is_covering = op->verb == COLL_WRITE && op->is_met &&
+                          stream->nclaiming == stream->ranks;
     op->explain.rounds = (uint32_t)stream->nsteps;
 }
 
@@ -140,14 +146,43 @@ static bool is_free(const struct coll_op *op, uint64_t step)
     return load(&slot->moved) == step + 1 - stream->nslots;
 }
 
+/* Does what a rank asks for hold the step in one block? */
+static bool covers(const struct coll_op *op, const struct coll_summary *asked,
+                   uint64_t step)
+{
+    return asked->blocks == 1 && asked->begin <= step_lo(op, step) &&
+           asked->end >= step_hi(op, step);
+}
+
+/* Is the step of a write held by some rank alone? All ranks find the same. */
+static bool is_covered(const struct coll_op *op, uint64_t step)
+{
+    if (!op->stream->is_covering)
+        return false;
+    for (int i = 0; i < op->file->size; i++)
+        if (covers(op, &coll_ring_asked(op, i)->summary, step))
+            return true;
+    return false;
+}
+
 static bool is_claimable(const struct coll_op *op, uint64_t step)
 {
     const struct coll_stream *stream = op->stream;
 
     if (op->verb == COLL_READ)
         return is_free(op, step);
+    if (is_covered(op, step))
+        return covers(op, &op->local, step) && is_free(op, step);
     return load(&slot_of(stream, step)->copied) ==
            (step / stream->nslots + 1) * stream->ranks;
+}
+
+/* Where a step lies in the block of this rank that covers it. */
+static char *own_data_of(const struct coll_op *op, uint64_t step)
+{
+    const struct run *run = op->mine.runs;
+
+    return (char *)(uintptr_t)(run->mem + (step_lo(op, step) - run->offset));
 }
 
 /* A step failed on this rank: let another one try, or give up. */
@@ -164,12 +199,15 @@ static void fail(struct coll_op *op, struct stream_io *io,
     if (io->is_second_try) {
         coll_fail(op, error);
         store(&stream->control->is_failed, 1);
-        coll_ring_event(op->kept->ring);
+        coll_ring_event(op->kept->ring, INT_MAX);
         return;
     }
+    if (is_covered(op, io->step)) /* for the other one to write */
+        memcpy(data_of(op, io->step), own_data_of(op, io->step),
+               io->run.length);
     store(&slot->failer, (unsigned)op->file->rank + 1);
     store(&slot->failed, io->step + 1);
-    coll_ring_event(op->kept->ring);
+    coll_ring_event(op->kept->ring, INT_MAX);
 }
 
 static void start(struct coll_op *op, struct stream_io *io, uint64_t step,
@@ -178,6 +216,8 @@ static void start(struct coll_op *op, struct stream_io *io, uint64_t step,
     const struct adio_driver *driver = op->file->driver;
     struct adio_error error = {0};
     uint64_t lo = step_lo(op, step);
+    char *data = !is_second_try && is_covered(op, step) ? own_data_of(op, step)
+                                                        : data_of(op, step);
     int rc;
 
     *io = (struct stream_io){
@@ -188,7 +228,7 @@ static void start(struct coll_op *op, struct stream_io *io, uint64_t step,
         .run = {.offset = lo,
                 .length = step_hi(op, step) - lo,
                 .count = 1,
-                .mem = (uint64_t)(uintptr_t)data_of(op, step)},
+                .mem = (uint64_t)(uintptr_t)data},
     };
     op->explain.takeovers += is_second_try;
     if (op->verb == COLL_READ)
@@ -210,9 +250,11 @@ static void claim(struct coll_op *op, struct stream_io *io)
     struct coll_stream *stream = op->stream;
     uint64_t step = load(&stream->control->next);
 
-    if (stream->is_claiming && is_fit(stream, stream->nclaiming) &&
-        step < stream->nsteps && is_claimable(op, step) &&
-        swap(&stream->control->next, step, step + 1))
+    if (step == stream->nsteps || !stream->is_claiming)
+        return;
+    /* Who alone has the bytes tries also when it is not fit. */
+    if ((is_fit(stream, stream->nclaiming) || is_covered(op, step)) &&
+        is_claimable(op, step) && swap(&stream->control->next, step, step + 1))
         start(op, io, step, false);
 }
 
@@ -300,6 +342,36 @@ static void copy_early(struct coll_op *op, uint64_t step, uint64_t valid)
                     since);
 }
 
+/* Does a later step wait for the slot of this one? */
+static bool is_wanted_again(const struct coll_stream *stream, uint64_t step)
+{
+    return step + stream->nslots < stream->nsteps;
+}
+
+/* Who waits for a step that storage is done with? Of a read all; of a write who
+ * needs its slot, and at the end all. */
+static void tell_moved(struct coll_op *op, uint64_t step)
+{
+    const struct coll_stream *stream = op->stream;
+
+    if (op->verb == COLL_READ || is_wanted_again(stream, step) ||
+        load(&stream->control->next) == stream->nsteps)
+        coll_ring_event(op->kept->ring, INT_MAX);
+}
+
+/* All have copied a step: of a read its slot is free; of a write it can be
+ * written, by this rank if no other is awake for it. */
+static void tell_copied(struct coll_op *op, uint64_t step)
+{
+    const struct coll_stream *stream = op->stream;
+    bool any_may = stream->nclaiming == stream->ranks;
+
+    if (op->verb == COLL_READ && is_wanted_again(stream, step))
+        coll_ring_event(op->kept->ring, INT_MAX);
+    if (op->verb == COLL_WRITE && !is_covered(op, step))
+        coll_ring_event(op->kept->ring, any_may ? 1 : INT_MAX);
+}
+
 static void test(struct coll_op *op, struct stream_io *io)
 {
     struct ring_slot *slot = slot_of(op->stream, io->step);
@@ -327,7 +399,7 @@ static void test(struct coll_op *op, struct stream_io *io)
     io->is_under_way = false;
     slot->valid = io->run.offset + bytes;
     store(&slot->moved, io->step + 1);
-    coll_ring_event(op->kept->ring);
+    tell_moved(op, io->step);
     if (op->verb == COLL_READ)
         copy_early(op, io->step, io->run.offset + bytes);
 }
@@ -359,9 +431,13 @@ static bool move_storage(struct coll_op *op)
 
 static bool is_copyable(const struct coll_op *op, uint64_t step)
 {
-    if (op->verb == COLL_WRITE)
-        return is_free(op, step);
-    return load(&slot_of(op->stream, step)->moved) == step + 1;
+    uint64_t moved = load(&slot_of(op->stream, step)->moved);
+
+    if (op->verb == COLL_READ)
+        return moved == step + 1;
+    if (is_covered(op, step)) /* perhaps over already, with later ones */
+        return moved + op->stream->nslots >= step + 1;
+    return is_free(op, step);
 }
 
 /* Copy a step in its turn. */
@@ -392,14 +468,14 @@ static bool copy_next(struct coll_op *op)
 
     if (step == stream->nsteps || !is_copyable(op, step))
         return false;
-    if ((stream->early & bit_of(stream, step)) == 0)
+    if ((stream->early & bit_of(stream, step)) == 0 && !is_covered(op, step))
         copy_step(op, step);
     stream->early &= ~bit_of(stream, step);
     stream->ncopied++;
     if (__atomic_add_fetch(&slot_of(stream, step)->copied, 1,
                            __ATOMIC_ACQ_REL) ==
         (step / stream->nslots + 1) * stream->ranks)
-        coll_ring_event(op->kept->ring);
+        tell_copied(op, step);
     return true;
 }
 

@@ -3,7 +3,8 @@
  * Stream: the ranks of one node want a range of the file without holes. It goes
  * through a ring of slots in memory that they share, step after step: one rank
  * reads a step, all copy out of it what they want; or all copy into it, and one
- * rank writes it. No messages; storage moves each byte once, memory twice.
+ * rank writes it. No messages; storage moves each byte once, memory twice; of a
+ * write that several ranks cover, once.
  *
  * Units    bytes.
  * Threads  as coll.h; between ranks by atomics in the ring.
@@ -13,6 +14,7 @@
 #ifndef CAPSTAN_ADIO_COLL_STREAM_H
 #define CAPSTAN_ADIO_COLL_STREAM_H
 
+#include "adio/common/coll_exchange.h"
 #include "adio/common/coll_op.h"
 
 #define RING_BYTES (8u << 20)
@@ -44,11 +46,20 @@ struct ring_control {
     struct ring_slot slots[RING_SLOTS_MAX];
 };
 
+#define RING_RUNS_MAX 128
+
+/* What a rank asks for: all of it where there is room. */
+struct ring_asked {
+    struct coll_summary summary;
+    uint64_t nruns; /* above RING_RUNS_MAX: they are not here */
+    struct coll_wire_run runs[RING_RUNS_MAX];
+};
+
 /* What a rank says when all meet: said when `said` is the meeting's number. */
 struct ring_board {
     uint64_t said;
     union {
-        struct coll_summary summary; /* CLASSIFY */
+        struct ring_asked asked; /* CLASSIFY */
         int64_t agree[COLL_AGREE_WORDS];
     };
 } __attribute__((aligned(64)));
@@ -73,8 +84,13 @@ struct coll_ring {
     uint32_t nseen; /* events before the present step */
 };
 
-/** Something has happened that other ranks may wait for. */
-void coll_ring_event(struct coll_ring *ring);
+/** Something has happened that other ranks may wait for: wake so many of them.
+ */
+void coll_ring_event(struct coll_ring *ring, int nwaking);
+
+/** What a rank asks for, once all have met at the ring in CLASSIFY and until
+ *  this rank meets them again. */
+const struct ring_asked *coll_ring_asked(const struct coll_op *op, int rank);
 
 /* A step between the ring and storage, by this rank. */
 struct stream_io {
@@ -105,6 +121,7 @@ struct coll_stream {
     uint64_t ranks;
     uint64_t nclaiming; /* ranks that move steps to or from storage */
     bool is_claiming;   /* this one does */
+    bool is_covering;   /* WRITE: who covers a step may write it alone */
     bool is_sick;       /* storage has failed here */
     int nios;
     struct stream_io ios[2];

@@ -86,20 +86,27 @@ static void attach(struct coll_op *op)
     stream->has_local = op->kept->ring != NULL;
 }
 
+static enum coll_state by_messages(const struct coll_op *op)
+{
+    if (op->explain.strategy == ADIO_STRATEGY_DIRECT)
+        return COLL_DIRECT;
+    return op->explain.strategy == ADIO_STRATEGY_SHARE ? COLL_SHARE
+                                                       : COLL_REQUEST;
+}
+
 static enum coll_state through(const struct coll_op *op)
 {
-    return op->explain.strategy == ADIO_STRATEGY_DIRECT ? COLL_DIRECT
-                                                        : COLL_STREAM;
+    if (op->explain.strategy == ADIO_STRATEGY_DIRECT ||
+        !coll_has_no_holes(&op->all))
+        return by_messages(op);
+    return COLL_STREAM;
 }
 
 static enum coll_state without_ring(struct coll_op *op)
 {
     coll_ring_free(&op->kept->ring);
     op->kept->is_ring_refused = true;
-    if (op->explain.strategy == ADIO_STRATEGY_DIRECT)
-        return COLL_DIRECT;
-    return op->explain.strategy == ADIO_STRATEGY_SHARE ? COLL_SHARE
-                                                       : COLL_REQUEST;
+    return by_messages(op);
 }
 
 enum coll_state coll_ring_step(struct coll_op *op)
@@ -137,17 +144,18 @@ bool coll_ring_is_possible(const struct coll_op *op)
            op->kept->nodes.nnodes == 1 && !op->kept->is_ring_refused;
 }
 
-void coll_ring_event(struct coll_ring *ring)
+void coll_ring_event(struct coll_ring *ring, int nwaking)
 {
     __atomic_add_fetch(&ring->shared->nevents, 1, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&ring->shared->ndozing, __ATOMIC_SEQ_CST) > 0)
-        syscall(SYS_futex, &ring->shared->nevents, FUTEX_WAKE, INT_MAX, NULL,
+        syscall(SYS_futex, &ring->shared->nevents, FUTEX_WAKE, nwaking, NULL,
                 NULL, 0);
 }
 
 void coll_ring_look(struct coll_kept *kept)
 {
     kept->is_at_ring = false;
+    kept->is_near = false;
     if (kept->ring != NULL)
         kept->ring->nseen =
             __atomic_load_n(&kept->ring->shared->nevents, __ATOMIC_SEQ_CST);
@@ -164,51 +172,67 @@ void coll_ring_doze(struct coll_kept *kept, unsigned most_us)
     __atomic_sub_fetch(&shared->ndozing, 1, __ATOMIC_SEQ_CST);
 }
 
+/* The board of the meeting that this rank is at, or comes to. */
+static struct ring_board *board_of(const struct coll_op *op, int rank)
+{
+    const struct coll_ring *ring = op->kept->ring;
+
+    return &ring->shared->boards[ring->nmeetings % 2][rank];
+}
+
 /*
- * All ranks meet: each says its own, then waits until all have. Board n % 2
+ * All ranks meet: each has said its own, and waits until all have. Board n % 2
  * cannot be written for meeting n + 2 before all have read it for n: each rank
  * must have said its n + 1 first.
  *
- * @return the boards when all are there, else NULL.
+ * When fewer are late than there are cores, who sleeps is woken to look out for
+ * them on a core that is free: so nobody has to be woken when the last one
+ * comes.
+ *
+ * @return true when all are there.
  */
-static const struct ring_board *meet(struct coll_op *op,
-                                     const struct ring_board *mine)
+static bool have_met(struct coll_op *op)
 {
     struct coll_ring *ring = op->kept->ring;
-    struct ring_board *boards;
-    uint64_t n;
+    uint64_t n = ring->nmeetings;
+    int nlate = op->file->size;
 
     if (!op->is_entered)
-        ring->nmeetings++;
-    n = ring->nmeetings;
-    boards = ring->shared->boards[n % 2];
-    if (!op->is_entered) {
-        struct ring_board *board = &boards[op->file->rank];
-
-        memcpy((char *)board + sizeof(board->said),
-               (const char *)mine + sizeof(mine->said),
-               sizeof(*mine) - sizeof(mine->said));
-        __atomic_store_n(&board->said, n, __ATOMIC_SEQ_CST);
-    }
-    op->kept->is_at_ring = true;
+        __atomic_store_n(&board_of(op, op->file->rank)->said, n,
+                         __ATOMIC_SEQ_CST);
     for (int i = 0; i < op->file->size; i++)
-        if (__atomic_load_n(&boards[i].said, __ATOMIC_SEQ_CST) != n)
-            return NULL;
-    if (!op->is_entered) /* the last to come, so others may wait for it */
-        coll_ring_event(ring);
-    return boards;
+        nlate -= __atomic_load_n(&board_of(op, i)->said, __ATOMIC_SEQ_CST) == n;
+    op->kept->is_at_ring = true;
+    op->kept->is_near = nlate < op->kept->nodes.cores;
+    if (!op->is_entered && op->kept->is_near)
+        coll_ring_event(ring, INT_MAX);
+    return nlate == 0;
+}
+
+static void say_asked(struct coll_op *op)
+{
+    struct ring_asked *asked;
+
+    op->kept->ring->nmeetings++;
+    asked = &board_of(op, op->file->rank)->asked;
+    asked->summary = op->local;
+    asked->nruns = op->mine.n;
+    if (op->mine.n <= RING_RUNS_MAX)
+        coll_wire_encode(&op->mine, asked->runs);
 }
 
 bool coll_ring_combine(struct coll_op *op)
 {
-    struct ring_board mine = {.summary = op->local};
-    const struct ring_board *boards = meet(op, &mine);
+    int last = op->file->size - 1;
 
-    if (boards == NULL)
+    if (!op->is_entered)
+        say_asked(op);
+    if (!have_met(op))
         return false;
-    op->all = boards[op->file->size - 1].summary;
-    for (int i = op->file->size - 1; i > 0; i--) {
-        struct coll_summary left = boards[i - 1].summary;
+    op->is_met = true;
+    op->all = coll_ring_asked(op, last)->summary;
+    for (int i = last; i > 0; i--) {
+        struct coll_summary left = coll_ring_asked(op, i - 1)->summary;
         int one = 1;
 
         coll_classify_combine(&left, &op->all, &one, NULL);
@@ -216,20 +240,25 @@ bool coll_ring_combine(struct coll_op *op)
     return true;
 }
 
+const struct ring_asked *coll_ring_asked(const struct coll_op *op, int rank)
+{
+    return &board_of(op, rank)->asked;
+}
+
 bool coll_ring_agree(struct coll_op *op)
 {
-    struct ring_board mine = {.said = 0};
-    const struct ring_board *boards;
-
-    memcpy(mine.agree, op->agree_local, sizeof(mine.agree));
-    boards = meet(op, &mine);
-    if (boards == NULL)
+    if (!op->is_entered) {
+        op->kept->ring->nmeetings++;
+        memcpy(board_of(op, op->file->rank)->agree, op->agree_local,
+               sizeof(op->agree_local));
+    }
+    if (!have_met(op))
         return false;
     memcpy(op->agree_all, op->agree_local, sizeof(op->agree_all));
     for (int i = 0; i < op->file->size; i++)
         for (int k = 0; k < COLL_AGREE_WORDS; k++)
-            if (boards[i].agree[k] > op->agree_all[k])
-                op->agree_all[k] = boards[i].agree[k];
+            if (board_of(op, i)->agree[k] > op->agree_all[k])
+                op->agree_all[k] = board_of(op, i)->agree[k];
     return true;
 }
 

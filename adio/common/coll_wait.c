@@ -20,6 +20,7 @@
 #include <time.h>
 
 #define POLLS_CROWDED 8 /* more ranks than cores */
+#define POLLS_NEAR 200  /* a core is free, and the wait nearly over */
 #define POLLS_ALONE 2000
 #define NAP_NS 20000
 #define DOZE_US 1000      /* in a blocking call */
@@ -30,12 +31,13 @@ static bool has_polled(const struct coll_op *op, struct coll_wait *wait)
 {
     const struct coll_nodes *nodes = &op->kept->nodes;
     bool is_crowded = nodes->ranks_here > nodes->cores;
+    unsigned crowded = op->kept->is_near ? POLLS_NEAR : POLLS_CROWDED;
 
     if (wait->state != (int)op->state) {
         wait->state = (int)op->state;
         wait->npolls = 0;
     }
-    return wait->npolls++ >= (is_crowded ? POLLS_CROWDED : POLLS_ALONE);
+    return wait->npolls++ >= (is_crowded ? crowded : POLLS_ALONE);
 }
 
 void coll_wait(struct coll_op *op, struct coll_wait *wait)

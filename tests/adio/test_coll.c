@@ -136,6 +136,50 @@ static void test_repeated_access_is_read_ahead(void)
     fault.layout.cheap_piece = 0;
 }
 
+/* One read of every other row; the last rank may want those of rank 0. */
+static uint64_t read_with_holes(struct adio_file *file, bool is_same)
+{
+    bool is_other = is_same && test.rank == test.size - 1;
+    uint64_t size = (unsigned)test.size;
+    struct access access;
+    struct adio_error error;
+    uint64_t bytes;
+
+    access_init(&access, 12000);
+    access_add(&access, is_other ? 0 : (unsigned)test.rank * 2000, 1000,
+               size * 2000, 8, 0, 1000);
+    CHECK(coll_run(file, COLL_READ, access.runs, 1, NULL, &bytes, &error) == 0);
+    CHECK(bytes == 8000);
+    CHECK(access_holds(&access, test.seed, MIB));
+    access_fini(&access);
+    return sum_of(file->explain.bytes_storage);
+}
+
+/* Where lists are cheap and the boards of a node show that no byte is wanted
+ * twice, each rank reads its own; and not where one is. */
+static void test_ranks_apart_read_for_themselves(void)
+{
+    uint64_t all = 8000 * (uint64_t)test.size;
+    bool is_one_node = getenv("CAPSTAN_NODE_RANKS") == NULL;
+    struct adio_file file;
+
+    test.what = "ranks apart, with holes";
+    fault.layout.listed_piece = 1000;
+    file_fill(test.seed, MIB);
+    file_open(&file);
+    for (int i = 0; i < 3; i++) {
+        CHECK(read_with_holes(&file, false) == all);
+        if (test.size > 1 && is_one_node) /* the first makes the boards */
+            CHECK(file.explain.strategy ==
+                  (i > 0 ? ADIO_STRATEGY_DIRECT : ADIO_STRATEGY_TWO_PHASE));
+    }
+    if (test.size > 1)
+        CHECK(read_with_holes(&file, true) == all - 8000);
+    CHECK(read_with_holes(&file, false) == all);
+    file_close(&file);
+    fault.layout.listed_piece = 0;
+}
+
 /* Two-phase by messages: the second time nothing is asked, into other memory,
  * and for reads as well as writes; another access in between is no harm. */
 static void test_same_requests_are_not_sent_again(void)
@@ -187,6 +231,38 @@ static void test_two_under_way_are_stepped_in_any_order(void)
     }
     access_fini(&access[0]);
     access_fini(&access[1]);
+    file_close(&file);
+}
+
+/* All ranks write from 0 on, each further than the last one: what several would
+ * write leaves one of them, also where slots of the ring are used again. */
+static void test_overlapping_writes_reach_storage_once(void)
+{
+    uint64_t length = 200000 + 30000 * (uint64_t)test.rank;
+    uint64_t all = 200000 + 30000 * (uint64_t)(test.size - 1);
+    struct adio_file file;
+    struct access access;
+    struct adio_error error;
+    uint64_t bytes;
+
+    test.what = "writes that overlap";
+    file_fill(test.seed, MIB);
+    file_open(&file);
+    file.hints.cb_buffer_size = 4096;
+    access_init(&access, length);
+    access_add(&access, 0, length, 0, 1, 0, 0);
+    for (unsigned i = 1; i < 4; i++) {
+        access_load(&access, test.seed + i);
+        CHECK(coll_run(&file, COLL_WRITE, access.runs, 1, NULL, &bytes,
+                       &error) == 0);
+        CHECK(bytes == length);
+        CHECK(sum_of(file.explain.bytes_storage) == all);
+        memset(access.memory, UNTOUCHED, length);
+        CHECK(coll_run(&file, COLL_READ, access.runs, 1, NULL, &bytes,
+                       &error) == 0);
+        CHECK(access_holds(&access, test.seed + i, MIB));
+    }
+    access_fini(&access);
     file_close(&file);
 }
 
@@ -369,8 +445,10 @@ int main(int argc, char **argv)
     test_alike_reads_leave_storage_once();
     test_strategy_follows_access();
     test_repeated_access_is_read_ahead();
+    test_ranks_apart_read_for_themselves();
     test_same_requests_are_not_sent_again();
     test_two_under_way_are_stepped_in_any_order();
+    test_overlapping_writes_reach_storage_once();
     test_random(test.seed, atoi(argv[2]));
     test_faults(test.seed);
     failures = sum_of((unsigned)test.failures);

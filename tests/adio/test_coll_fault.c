@@ -373,5 +373,9 @@ void test_faults(uint64_t seed)
         if (strategy == ADIO_STRATEGY_TWO_PHASE)
             fail_short_write(&file);
     }
+    file.hints.strategy = ADIO_STRATEGY_AUTOMATIC; /* each may write for all */
+    file.hints.cb_buffer_size = 4096;
+    file.hints.cb_nodes = 0;
+    fail_everywhere(&file, COLL_WRITE, true);
     file_close(&file);
 }

@@ -88,6 +88,8 @@ static void choose_hints(struct adio_file *file, struct rng *common)
     fault.layout = (struct adio_layout){0};
     if (rng_chance(common, 40))
         fault.layout.cheap_piece = 1 + (uint32_t)rng_below(common, 2000);
+    if (rng_chance(common, 40))
+        fault.layout.listed_piece = 1 + (uint32_t)rng_below(common, 500);
     if (rng_chance(common, 50)) {
         fault.layout.stripe_size = 1u << (10 + rng_below(common, 6));
         fault.layout.width = 1 + (uint32_t)rng_below(common, 5);
