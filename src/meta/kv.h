@@ -27,6 +27,7 @@ struct kv;
 
 struct kv_config {
     const char *directory; /* kv_rocksdb: made when missing */
+    uint64_t machine; /* kv_rocksdb: differs at each start of it; 0: unknown */
     void *disk;            /* kv_mem: the struct kv_mem_disk */
 };
 

@@ -19,6 +19,12 @@
  *
  * - A block fails its checksum: -EIO for the call that met it.
  *
+ * - The log is damaged, or files are gone: RocksDB takes what comes before the
+ *   damage and drops the rest without a word, as it must when a loss of power
+ *   has torn the end. So the store is first opened for reading, which changes
+ *   nothing, and must hold what its mark says (kv_mark.h): else it stays closed
+ *   with -EIO, as it was found.
+ *
  * RocksDB's text of an error is logged, once, where it is mapped to a code. Its
  * own log, the file LOG, holds the options and nothing else: where RocksDB is
  * built with assertions, as Debian's is, a write to LOG that failed on a full
@@ -29,6 +35,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "meta/kv_mark.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -54,6 +61,7 @@ struct kv_rocks {
     rocksdb_writeoptions_t *writes;
     rocksdb_writeoptions_t *synced_writes;
     rocksdb_t *db; /* NULL: a commit failed, to be opened anew */
+    struct kv_mark mark;
     rocksdb_writebatch_wi_t *batch;
     bool is_begun;
 };
@@ -133,12 +141,43 @@ static rocksdb_options_t *make_options(void)
     return options;
 }
 
+/* Is it as far as its mark says? */
+static int check_mark(struct kv_rocks *rocks, uint64_t machine)
+{
+    uint64_t least, found;
+    char *error = NULL;
+    rocksdb_t *db;
+    int rc = kv_mark_look(&rocks->mark, rocks->directory, machine, &least);
+
+    if (rc != 0 || least == 0)
+        return rc;
+    db = rocksdb_open_for_read_only(rocks->options, rocks->directory, 0,
+                                    &error);
+    if (error != NULL)
+        return take_error(rocks, "open", error);
+    found = rocksdb_get_latest_sequence_number(db);
+    rocksdb_close(db);
+    if (found >= least)
+        return 0;
+    log_error("names in %s: damaged: changes up to %llu were acknowledged, "
+              "but only those up to %llu are there (to go on with these, "
+              "remove %s.mark)",
+              rocks->directory, (unsigned long long)least,
+              (unsigned long long)found, rocks->directory);
+    return -EIO;
+}
+
 static int open_database(struct kv_rocks *rocks)
 {
     char *error = NULL;
+    int rc;
 
     rocks->db = rocksdb_open(rocks->options, rocks->directory, &error);
-    return take_error(rocks, "open", error);
+    rc = take_error(rocks, "open", error);
+    if (rc == 0)
+        rc = kv_mark_open(&rocks->mark, rocks->directory,
+                          rocksdb_get_latest_sequence_number(rocks->db));
+    return rc;
 }
 
 static void close_database(struct kv_rocks *rocks)
@@ -148,9 +187,18 @@ static void close_database(struct kv_rocks *rocks)
     rocks->db = NULL;
 }
 
+static void note(struct kv_rocks *rocks, bool is_synced)
+{
+    kv_mark_note(&rocks->mark, rocksdb_get_latest_sequence_number(rocks->db),
+                 is_synced);
+}
+
 static void rocks_destroy(struct kv_rocks *rocks)
 {
+    bool is_orderly = rocks->db != NULL;
+
     close_database(rocks);
+    kv_mark_close(&rocks->mark, is_orderly);
     rocksdb_writebatch_wi_destroy(rocks->batch);
     rocksdb_writeoptions_destroy(rocks->synced_writes);
     rocksdb_writeoptions_destroy(rocks->writes);
@@ -179,7 +227,9 @@ static int rocks_open(const struct kv_config *config, struct kv **kv_out)
     rocks->synced_writes = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(rocks->synced_writes, 1);
     rocks->batch = rocksdb_writebatch_wi_create(0, 1);
-    rc = open_database(rocks);
+    rc = check_mark(rocks, config->machine);
+    if (rc == 0)
+        rc = open_database(rocks);
     if (rc != 0) {
         rocks_destroy(rocks);
         return rc;
@@ -245,6 +295,8 @@ static int rocks_commit(struct kv *kv, bool sync)
     rocks_rollback(kv);
     if (rc != 0)
         close_database(rocks);
+    else
+        note(rocks, sync);
     return rc;
 }
 
@@ -258,7 +310,9 @@ static int rocks_sync(struct kv *kv)
         return -EIO;
     rocksdb_flush_wal(rocks->db, 1, &error);
     rc = take_error(rocks, "sync", error);
-    if (rc != 0 && !rocks->is_begun)
+    if (rc == 0)
+        note(rocks, true);
+    else if (!rocks->is_begun)
         close_database(rocks);
     return rc;
 }

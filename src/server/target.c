@@ -157,7 +157,8 @@ static int open_names(struct srv_target *target,
 {
     struct names_exec_config config = {
         .kv = target->config.names,
-        .kv_config = {.disk = target->config.kv_disk},
+        .kv_config = {.disk = target->config.kv_disk,
+                      .machine = target->config.machine},
         .target = self->id,
     };
     struct inode root = {.mode = ROOT_MODE};

@@ -131,6 +131,27 @@ manifest=$(find "$directory/names" -name 'MANIFEST-*' | head -1)
 flip "$manifest" 30
 refuses "names"
 restore
+rm "$directory/names/CURRENT" # RocksDB would begin a new store
+refuses "names"
+restore
+rm -rf "$directory/names" # likewise
+refuses "names"
+restore
+table=$(find "$directory/names" -name '*.sst' | head -1)
+truncate -s 100 "$table"
+refuses "names"
+restore
+# RocksDB would drop what was durable, as if the end had been torn.
+log=$(find "$directory/names" -name '*.log' -size +0 | sort | tail -1)
+truncate -s 20 "$log"
+refuses "were acknowledged"
+restore
+flip "$directory/names.mark" 25
+refuses "names.mark is damaged"
+restore
+: >"$directory/names.mark"
+refuses "names.mark is damaged"
+restore
 rm -rf "$directory/objects"
 : >"$directory/objects" # not a directory
 refuses "objects"
