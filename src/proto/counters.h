@@ -68,7 +68,9 @@
     COUNTERS_LATENCY(X, writes, "writes")                                      \
     X(plan_bytes_read, "bytes", "bytes read ahead, as clients had planned")    \
     X(plan_bytes_served, "bytes", "bytes of reads that were in memory by then")\
-    X(plan_bytes_dropped, "bytes", "bytes read ahead that nobody came for")
+    X(plan_bytes_dropped, "bytes", "bytes read ahead that nobody came for")    \
+    X(sums_on_the_way, "requests", "writes whose bytes came damaged")          \
+    X(sums_headers, "objects", "objects summed again for a damaged header")
 
 enum counter_index {
 #define X(name, unit, prose) COUNTER_##name,

@@ -87,6 +87,7 @@ static void take_sums(struct srv_target *target)
     value[COUNTER_sums_reads] = stats.unit_reads;
     value[COUNTER_sums_writes] = stats.unit_writes;
     value[COUNTER_objects_dirty] = stats.objects_dirty;
+    value[COUNTER_sums_headers] = stats.headers_damaged;
 }
 
 /* Reads count what they ask for as bytes of the device: what was read ahead is

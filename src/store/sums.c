@@ -19,6 +19,11 @@
  *
  * STAT and SYNC go to the store below as they are: what SYNC promises of the
  * bytes needs no sums, since a dirty region is summed again after a crash.
+ *
+ * A SYNC that failed is not to be repeated: the kernel tells an error of
+ * writing back once, and then takes the pages for written. So the object is
+ * lost: every later SYNC of it fails too, until it is cut to nothing or
+ * destroyed. Whether the bytes are there is for their sums to say.
  */
 #include "store/sums_priv.h"
 
@@ -34,6 +39,7 @@
 #define UNITS_DEFAULT 8192
 #define OBJECTS_DEFAULT 8192
 #define IDLE_DEFAULT_NS (2 * NS_PER_SEC)
+#define LOST_PART 4  /* of the objects may be lost */
 #define ROUNDS_MAX 8 /* of the store below, in one poll */
 
 static const struct obj_driver sums_driver;
@@ -155,6 +161,7 @@ void object_drop(struct sums_store *store, struct sum_object *object)
     struct sum_object **link = object_bucket(store, object->ino);
 
     assert(object->ops == NULL && object->task == NULL);
+    object_set_lost(store, object, false);
     units_drop(store, object, 0);
     object_unlist(store, object);
     while (*link != object)
@@ -163,6 +170,23 @@ void object_drop(struct sums_store *store, struct sum_object *object)
     DL_DELETE(store->objects_used, object);
     object->is_used = false;
     DL_APPEND(store->objects_free, object);
+}
+
+/* Lost objects are kept in mind, but not so many that others find no place. */
+void object_set_lost(struct sums_store *store, struct sum_object *object,
+                     bool is_lost)
+{
+    if (is_lost == object->is_lost)
+        return;
+    object->is_lost = is_lost;
+    store->nlost += is_lost ? 1 : -1u;
+    if (store->nlost <= store->config.objects_max / LOST_PART ||
+        store->is_lost)
+        return;
+    store->is_lost = true;
+    log_error("syncs of more than %u objects failed: no sync succeeds until "
+              "the server is started anew",
+              store->nlost - 1);
 }
 
 /*
@@ -216,6 +240,23 @@ static void pass_start(struct sum_op *op)
 {
     op->step = pass_done;
     store_submit(op->store, op_transfer(op, op->user->verb, 0));
+}
+
+static void sync_done(struct sum_op *op)
+{
+    if (op->rc != 0)
+        object_set_lost(op->store, op->object, true);
+    op_end(op, 0);
+}
+
+static void sync_start(struct sum_op *op)
+{
+    if (op->object->is_lost || op->store->is_lost) {
+        op_end(op, -EIO);
+        return;
+    }
+    op->step = sync_done;
+    store_submit(op->store, op_transfer(op, OBJ_SYNC, 0));
 }
 
 /* The bytes that an operation reads or changes. */
@@ -276,7 +317,7 @@ static bool try_begin(struct sum_op *op)
 {
     static sum_step_fn *const start[] = {
         [OBJ_READ] = read_start,         [OBJ_WRITE] = write_start,
-        [OBJ_STAT] = pass_start,         [OBJ_SYNC] = pass_start,
+        [OBJ_STAT] = pass_start,         [OBJ_SYNC] = sync_start,
         [OBJ_TRUNCATE] = truncate_start, [OBJ_DESTROY] = destroy_start,
     };
 

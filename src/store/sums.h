@@ -26,6 +26,8 @@
  *
  * - A write fails: its region is stale, since nobody knows what it has left.
  *
+ * - The second part is of a format of the future: -EIO, and it stays as it is.
+ *
  * - The second part cannot be read or written: the operation that needs it
  *   fails with that code; a region stays dirty.
  *
@@ -59,6 +61,7 @@ struct sums_stats {
     uint64_t unit_reads;     /* sums read from the device */
     uint64_t unit_writes;    /* sums written to it */
     uint64_t objects_dirty;  /* now */
+    uint64_t headers_damaged; /* so all of their objects was summed again */
 };
 
 /**

@@ -133,6 +133,14 @@ static void clean_units(struct sum_op *op)
     store_submit(op->store, op_transfer(op, OBJ_SYNC, 1));
 }
 
+/* This sync may be the one that is told of an error: callers must hear of it. */
+static void clean_bytes_synced(struct sum_op *op)
+{
+    if (op->rc != 0)
+        object_set_lost(op->store, op->object, true);
+    clean_units(op);
+}
+
 static bool is_being_written(const struct sum_object *object)
 {
     const struct sum_op *op;
@@ -177,7 +185,7 @@ static void clean_one(struct sums_store *store, struct sum_object *object)
         return;
     }
     cleaner_take(store, object);
-    op->step = clean_units;
+    op->step = clean_bytes_synced;
     store_submit(store, op_transfer(op, OBJ_SYNC, 0));
 }
 
@@ -203,10 +211,18 @@ static bool has_news(const struct sum_object *object)
            (object->has_header || sums_regions_any(&object->dirty));
 }
 
-static bool may_be_dropped(const struct sum_object *object)
+/* Must it be remembered that a sync of it failed? */
+static bool is_kept(const struct sums_store *store,
+                    const struct sum_object *object)
+{
+    return object->is_lost && !store->is_lost;
+}
+
+static bool may_be_dropped(const struct sums_store *store,
+                           const struct sum_object *object)
 {
     return object->ops == NULL && object->task == NULL && !has_news(object) &&
-           !has_unwritten_units(object);
+           !has_unwritten_units(object) && !is_kept(store, object);
 }
 
 static void flush_header_written(struct sum_op *op)
@@ -235,17 +251,23 @@ static void flush_one(struct sums_store *store, struct sum_object *object)
 
 bool objects_make_room(struct sums_store *store)
 {
-    struct sum_object *object = store->objects_used;
+    struct sum_object *object = store->objects_used, *next;
     struct sum_object *candidate = NULL;
 
     for (unsigned i = 0; object != NULL && i < DROP_SCAN_MAX;
-         object = object->next, i++) {
-        if (may_be_dropped(object)) {
+         object = next, i++) {
+        next = object->next;
+        if (may_be_dropped(store, object)) {
             object_drop(store, object);
             return true;
         }
-        if (candidate == NULL && object->ops == NULL && object->task == NULL)
+        if (is_kept(store, object)) { /* not to be met again soon */
+            DL_DELETE(store->objects_used, object);
+            DL_APPEND(store->objects_used, object);
+        } else if (candidate == NULL && object->ops == NULL &&
+                   object->task == NULL) {
             candidate = object;
+        }
     }
     if (candidate != NULL && !store->is_cleaning)
         flush_one(store, candidate);

@@ -30,6 +30,8 @@ static void cut_end(struct sum_op *op)
     if (op->rc != 0) {
         sums_regions_add(&object->stale, op->user->offset, op->end);
         object->has_no_size = true;
+    } else if (op->user->offset == 0) {
+        object_set_lost(op->store, object, false);
     }
     object->is_current = false;
     object_touched(op->store, object);
@@ -170,6 +172,8 @@ static void destroyed(struct sum_op *op)
     object->has_header = object->is_current = object->has_no_size = false;
     object->is_foreign = false;
     object->is_loaded = op->rc == 0;
+    if (op->rc == 0)
+        object_set_lost(op->store, object, false);
     op_end(op, 0);
 }
 

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <endian.h>
+#include <errno.h>
 #include <string.h>
 
 #define HEADER_MAGIC 0x53504143u /* "CAPS" */
@@ -99,15 +100,17 @@ static void seal(struct sector_head *head, uint32_t magic, uint32_t count)
     head->check = htole32(sector_check(head));
 }
 
-static bool is_sealed(const void *at, size_t len, uint32_t magic)
+/* @return 0, -ERR_CORRUPT, or -ENOTSUP: whole, but of another format. */
+static int open_seal(const void *at, size_t len, uint32_t magic)
 {
     struct sector_head head;
 
     if (len < SUMS_HEADER_SIZE)
-        return false;
+        return -ERR_CORRUPT;
     memcpy(&head, at, sizeof(head));
-    return le32toh(head.magic) == magic && le32toh(head.format) == FORMAT &&
-           le32toh(head.check) == sector_check(at);
+    if (le32toh(head.magic) != magic || le32toh(head.check) != sector_check(at))
+        return -ERR_CORRUPT;
+    return le32toh(head.format) == FORMAT ? 0 : -ENOTSUP;
 }
 
 void sums_header_encode(const struct sums_header *header, void *at)
@@ -128,9 +131,10 @@ int sums_header_decode(const void *at, size_t len, uint64_t ino,
                        struct sums_header *header_out)
 {
     struct header_sector sector;
+    int rc = open_seal(at, len, HEADER_MAGIC);
 
-    if (!is_sealed(at, len, HEADER_MAGIC))
-        return -ERR_CORRUPT;
+    if (rc != 0)
+        return rc;
     memcpy(&sector, at, sizeof(sector));
     if (le64toh(sector.ino) != ino)
         return -ERR_CORRUPT;
@@ -157,9 +161,10 @@ void sums_boots_encode(const struct sums_boots *boots, void *at)
 int sums_boots_decode(const void *at, size_t len, struct sums_boots *boots_out)
 {
     struct boots_sector sector;
+    int rc = open_seal(at, len, BOOTS_MAGIC);
 
-    if (!is_sealed(at, len, BOOTS_MAGIC))
-        return -ERR_CORRUPT;
+    if (rc != 0)
+        return rc;
     memcpy(&sector, at, sizeof(sector));
     if (le32toh(sector.head.count) > SUMS_BOOTS_MAX)
         return -ERR_CORRUPT;

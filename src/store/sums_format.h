@@ -80,14 +80,15 @@ bool sums_regions_any(const struct sums_regions *regions);
 /** Write SUMS_HEADER_SIZE bytes. */
 void sums_header_encode(const struct sums_header *header, void *at);
 
-/** @return 0 or -ERR_CORRUPT: no header of this object. */
+/** @return 0, -ERR_CORRUPT (no header of this object) or -ENOTSUP (one of
+ *  another format). */
 int sums_header_decode(const void *at, size_t len, uint64_t ino,
                        struct sums_header *header_out);
 
 /** Write SUMS_HEADER_SIZE bytes. */
 void sums_boots_encode(const struct sums_boots *boots, void *at);
 
-/** @return 0 or -ERR_CORRUPT. */
+/** @return 0, -ERR_CORRUPT or -ENOTSUP (of another format). */
 int sums_boots_decode(const void *at, size_t len, struct sums_boots *boots_out);
 
 /** The kept form of the sum of a block of which `len` bytes are given and the

@@ -61,6 +61,7 @@ struct sum_object {
     bool is_foreign;     /* another process, trusted, wrote that header */
     bool is_listed;      /* among the dirty */
     bool has_no_size;    /* a write failed: ask again */
+    bool is_lost;        /* a sync failed: no later one may succeed */
     uint64_t size;       /* once loaded; after a failed write, at most */
     uint64_t nunits;     /* the second part may hold sums below this */
     uint64_t writes;     /* that have begun */
@@ -120,6 +121,8 @@ struct sums_store {
     struct sum_list ended;
     unsigned nsubmitted; /* to the store below, since it was last polled */
     unsigned nactive;    /* operations of callers that are not in the queue */
+    unsigned nlost;      /* objects that are lost */
+    bool is_lost;        /* more than are kept in mind: so all are */
 
     struct sum_op *ops_all, *ops_free;
     struct sum_op cleaner; /* also drops objects and flushes */
@@ -156,6 +159,9 @@ void object_drop(struct sums_store *store, struct sum_object *object);
 /** Start what may start of an object's operations. */
 void object_advance(struct sum_object *object);
 void store_submit(struct sums_store *store, struct obj_io *io);
+/** A sync failed, or what it failed for is gone. */
+void object_set_lost(struct sums_store *store, struct sum_object *object,
+                     bool is_lost);
 /** Go on with all who wait in a list. */
 void wake_all(struct sum_op **list);
 

@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define REGION_UNITS ((1ull << SUMS_REGION_SHIFT) / SUMS_UNIT_DATA)
@@ -93,6 +94,7 @@ static void take_no_header(struct sum_op *op, bool is_damaged)
     struct sum_object *object = op->object;
     uint64_t reach = object->nunits * SUMS_UNIT_DATA;
 
+    op->store->stats.headers_damaged += is_damaged;
     if (is_damaged)
         log_warn("object %016llx: its sums have no valid header; all of it is "
                  "summed again",
@@ -103,30 +105,46 @@ static void take_no_header(struct sum_op *op, bool is_damaged)
     sums_regions_add(&object->stale, 0, reach);
 }
 
+/* What another version has written is neither trusted nor written over. */
+static void refuse_format(struct sum_op *op)
+{
+    log_error("object %016llx: its sums are of a format that this server does "
+              "not know",
+              (unsigned long long)op->object->ino);
+    op->rc = -EIO;
+}
+
+static void take_sums(struct sum_op *op)
+{
+    struct sum_object *object = op->object;
+    size_t got = (size_t)op->transfers[1].io.result;
+    uint64_t end = op->transfers[2].io.size_out;
+    struct sums_header header;
+    int rc = sums_header_decode(op->bounce, got, object->ino, &header);
+
+    if (rc == -ENOTSUP) {
+        refuse_format(op);
+        return;
+    }
+    object->is_loaded = true;
+    if (end > SUMS_FIRST)
+        object->nunits = (end - SUMS_FIRST - 1) / SUMS_UNIT_SIZE + 1;
+    if (rc == 0)
+        take_header(op, &header);
+    else
+        take_no_header(op, has_other_than_zeros(op->bounce, got));
+}
+
 static void load_done(struct sum_op *op)
 {
     struct sum_object *object = op->object;
-    const struct obj_io *stat = &op->transfers[0].io;
-    const struct obj_io *head = &op->transfers[1].io;
-    const struct obj_io *sums = &op->transfers[2].io;
-    struct sums_header header;
 
     if (op->rc == 0) {
-        object->size = stat->size_out;
+        object->size = op->transfers[0].io.size_out;
         object->has_no_size = false;
     }
-    if (op->rc == 0 && !object->is_loaded) {
-        object->is_loaded = true;
-        if (sums->size_out > SUMS_FIRST)
-            object->nunits =
-                (sums->size_out - SUMS_FIRST - 1) / SUMS_UNIT_SIZE + 1;
-        if (sums_header_decode(op->bounce, (size_t)head->result, object->ino,
-                               &header) == 0)
-            take_header(op, &header);
-        else
-            take_no_header(
-                op, has_other_than_zeros(op->bounce, (size_t)head->result));
-    }
+    if (op->rc == 0 && !object->is_loaded)
+        take_sums(op);
     task_settle(op);
 }
 

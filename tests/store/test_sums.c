@@ -295,6 +295,29 @@ static void test_every_flip_of_a_header_is_found(void)
     obj_close(store);
 }
 
+/* A header that is whole, but says a format that we do not know. */
+static void test_sums_of_the_future_are_left_alone(void)
+{
+    struct obj_store *store = fixture_open();
+    uint32_t head[SUMS_HEADER_SIZE / 4];
+    char out[8];
+
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "future", 6), 6);
+    clean(store);
+    end_orderly(store);
+    store = fixture_open();
+    CU_ASSERT_EQUAL(raw(OBJ_READ, 1, 0, head, sizeof(head)), sizeof(head));
+    head[1] = 2;
+    head[2] = 0;
+    head[2] = crc32c(0, head, sizeof(head));
+    CU_ASSERT_EQUAL(raw(OBJ_WRITE, 1, 0, head, sizeof(head)), sizeof(head));
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, out, 8), -EIO);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, out, 8), -EIO);
+    CU_ASSERT_EQUAL(stats_of(store).headers_damaged, 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
 static void test_sums_are_given_and_told(void)
 {
     struct obj_store *store = fixture_open();
@@ -450,6 +473,71 @@ static void test_a_failed_write_leaves_no_wrong_sums(void)
     }
     CU_ASSERT_EQUAL(stats_of(store).mismatches, 0);
     CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
+static int64_t sync_of(struct obj_store *store, uint64_t ino)
+{
+    return do_io(store, OBJ_SYNC, ino, 0, NULL, 0);
+}
+
+/* The kernel says it once; nobody may be told afterwards that all is well. */
+static void test_a_failed_sync_stays_failed(void)
+{
+    struct obj_store *store = fixture_open();
+    char out[8];
+
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "abc", 3), 3);
+    obj_mem_disk_fault(obj_fixture.config.disk, 0, EIO);
+    CU_ASSERT_EQUAL(sync_of(store, INO), -EIO);
+    CU_ASSERT_EQUAL(sync_of(store, INO), -EIO);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "abc", 3), 3);
+    CU_ASSERT_EQUAL(sync_of(store, INO), -EIO);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, out, 8), 3);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_TRUNCATE, INO, 1, NULL, 0), 0);
+    CU_ASSERT_EQUAL(sync_of(store, INO), -EIO);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_TRUNCATE, INO, 0, NULL, 0), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "abc", 3), 3);
+    CU_ASSERT_EQUAL(sync_of(store, INO), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
+/* The first to sync was the store itself, in the background. */
+static void test_a_failed_cleaning_is_told_to_who_syncs(void)
+{
+    struct obj_store *store = fixture_open();
+
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "abc", 3), 3);
+    obj_mem_disk_fault(obj_fixture.config.disk, 0, EIO);
+    clean(store);
+    CU_ASSERT_EQUAL(sync_of(store, INO), -EIO);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    CU_ASSERT_EQUAL(sync_of(store, INO), 0);
+    obj_close(store);
+}
+
+/* More lost objects than there are places to remember them. */
+static void test_lost_objects_leave_places_to_others(void)
+{
+    enum { N = 40, LOST = 2 }; /* a fourth of the nine objects */
+    struct obj_store *store = fixture_open();
+
+    for (unsigned i = 0; i < N; i++) {
+        CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO + i, 0, "abc", 3), 3);
+        if (i >= LOST)
+            continue;
+        obj_mem_disk_fault(obj_fixture.config.disk, 0, EIO);
+        CU_ASSERT_EQUAL(sync_of(store, INO + i), -EIO);
+    }
+    for (unsigned i = 0; i < N; i++)
+        CU_ASSERT_EQUAL(sync_of(store, INO + i), i < LOST ? -EIO : 0);
+    obj_mem_disk_fault(obj_fixture.config.disk, 0, EIO);
+    CU_ASSERT_EQUAL(sync_of(store, INO + LOST), -EIO); /* one too many */
+    for (unsigned i = 0; i < N; i++)
+        CU_ASSERT_EQUAL(sync_of(store, INO + i), -EIO);
+    for (unsigned i = 0; i < N; i++)
+        CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO + i, 0, NULL, 0), 0);
     obj_close(store);
 }
 
@@ -653,12 +741,16 @@ static const struct unit_test tests[] = {
     UNIT_TEST(test_a_write_launders_no_flip),
     UNIT_TEST(test_every_flip_of_sums_is_found),
     UNIT_TEST(test_every_flip_of_a_header_is_found),
+    UNIT_TEST(test_sums_of_the_future_are_left_alone),
     UNIT_TEST(test_sums_are_given_and_told),
     UNIT_TEST(test_only_dirty_regions_are_summed_again),
     UNIT_TEST(test_orderly_end_counts_on_the_same_machine_only),
     UNIT_TEST(test_object_without_sums_gets_them),
     UNIT_TEST(test_a_stale_region_may_be_empty),
     UNIT_TEST(test_a_failed_write_leaves_no_wrong_sums),
+    UNIT_TEST(test_a_failed_sync_stays_failed),
+    UNIT_TEST(test_a_failed_cleaning_is_told_to_who_syncs),
+    UNIT_TEST(test_lost_objects_leave_places_to_others),
     UNIT_TEST(test_neighbours_in_a_block_do_not_collide),
     UNIT_TEST(test_crashes_lose_nothing_durable),
     UNIT_TEST(test_from_here_on_the_store_is_real),
