@@ -81,6 +81,7 @@ struct capstan_session {
     uint64_t started;                 /* calls so far */
     uint64_t bytes_read;
     uint64_t bytes_written;
+    uint64_t sums_repeats; /* transfers made again, for their sums */
     char error[CAPSTAN_ERROR_TEXT_MAX];
 };
 

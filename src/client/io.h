@@ -48,6 +48,7 @@ struct io_part {
     uint8_t *data;  /* write: room for inline data */
     uint64_t bytes; /* on this column, or more (split_bytes) */
     uint64_t end;   /* of the farthest run, in the file */
+    bool is_repeated; /* its bytes did not fit their sums: once more */
     int rc;
     uint64_t moved;
     uint64_t object_size; /* read: at that time */

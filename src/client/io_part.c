@@ -14,11 +14,13 @@
  *
  * Possible failure modes are: inline data that is not as long as the runs say
  * (-ERR_PROTOCOL, nothing is copied); memory that cannot be registered; bytes
- * that do not fit their sum (-ERR_CORRUPT).
+ * that do not fit their sum: they are asked for, or sent, once more, which heals
+ * what was flipped on the way, and then it is -ERR_CORRUPT.
  */
 #include "client/io.h"
 
 #include "base/crc32c.h"
+#include "base/log.h"
 #include "client/file.h"
 
 #include <assert.h>
@@ -82,6 +84,7 @@ void io_part_open(struct io_part *part, uint16_t column)
     part->bytes = 0;
     part->nsums_most = 0;
     part->end = 0;
+    part->is_repeated = false;
     part->state = IO_PART_OPEN;
 }
 
@@ -303,21 +306,40 @@ static int scatter(const struct io_part *part, const struct proto_bytes *data)
     return 0;
 }
 
+static int take_read(struct io_part *part, const struct proto_rep_read *rep)
+{
+    part->moved = rep->bytes;
+    part->object_size = rep->object_size;
+    if (part->req.read.is_inline)
+        return scatter(part, &rep->data);
+    if (part->req.read.sums_kind != PROTO_SUMS_NONE)
+        return check_sums(part, &rep->sums);
+    return 0;
+}
+
+static void repeat(struct io_part *part)
+{
+    struct capstan_session *session = part->request->session;
+
+    part->is_repeated = true;
+    session->sums_repeats++;
+    log_warn("checksum mismatch %s: once more", part->call.text);
+    cli_rpc_start(session, &part->call);
+}
+
 static void on_done(struct rpc_call *call, int rc, const union proto_rep *rep)
 {
     struct io_part *part = call->ctx;
     struct capstan_request *request = part->request;
 
     part->moved = 0;
-    if (rc == 0 && request->is_write) {
+    if (rc == 0 && request->is_write)
         part->moved = rep->write.bytes;
-    } else if (rc == 0) {
-        part->moved = rep->read.bytes;
-        part->object_size = rep->read.object_size;
-        if (part->req.read.is_inline)
-            rc = scatter(part, &rep->read.data);
-        else if (part->req.read.sums_kind != PROTO_SUMS_NONE)
-            rc = check_sums(part, &rep->read.sums);
+    else if (rc == 0)
+        rc = take_read(part, &rep->read);
+    if (rc == -ERR_CORRUPT && !part->is_repeated) {
+        repeat(part);
+        return;
     }
     part->rc = rc;
     part->state = IO_PART_ENDED;

@@ -219,6 +219,7 @@ void capstan_session_stats(const struct capstan_session *session,
                            struct capstan_session_stats *stats_out)
 {
     rpc_call_counts(session->rpc, &stats_out->requests, &stats_out->retries);
+    stats_out->retries += session->sums_repeats;
     stats_out->bytes_read = session->bytes_read;
     stats_out->bytes_written = session->bytes_written;
 }

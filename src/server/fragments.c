@@ -15,6 +15,7 @@
 
 #include "base/crc32c.h"
 #include "base/err.h"
+#include "server/server.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -126,6 +127,7 @@ static bool check_fragment(struct job *job, const struct fragment *fragment)
     if (job->has_fold) {
         job->fold ^= proto_sums_fold(fragment->number, crc);
     } else if (crc != given_sum(job, fragment->number)) {
+        srv_count(job->target, COUNTER_sums_on_the_way, 1);
         job_fail_corrupt(job, fragment->object, "on the way here");
         return false;
     }

@@ -35,11 +35,13 @@ static void answer(struct job *job)
 {
     union proto_rep rep = {0};
 
-    if (job->has_fold && job->rc == 0 && job->fold != given_fold(job))
+    if (job->has_fold && job->rc == 0 && job->fold != given_fold(job)) {
+        srv_count(job->target, COUNTER_sums_on_the_way, 1);
         job_fail_corrupt(job, 0, "on the way here, in a list that begins at");
-    else if (job->has_sums && !job->has_fold && job->rc == 0 &&
-             job->nsums != job->nsums_most)
+    } else if (job->has_sums && !job->has_fold && job->rc == 0 &&
+             job->nsums != job->nsums_most) {
         job_fail(job, -EINVAL, "fewer pieces than sums");
+    }
     rep.write.bytes = job->bytes;
     if (job->rc == 0) {
         srv_count(job->target, COUNTER_bytes_received, job->bytes);

@@ -355,7 +355,7 @@ static void test_a_failure_says_where_and_why(void)
     write_all(file, 0, &byte, 1);
     fake->fail_opcode = PROTO_OP_read;
     fake->fail_rc = -ERR_CORRUPT;
-    fake->fail_count = 1;
+    fake->fail_count = 2; /* once is repeated */
     CU_ASSERT_EQUAL(capstan_file_read(file, 0, &byte, 1, &n), -ERR_CORRUPT);
     CU_ASSERT_EQUAL(n, 77);
     text = capstan_session_error(fake->session);
@@ -364,6 +364,32 @@ static void test_a_failure_says_where_and_why(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "server s1"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "as the test wants"));
     CU_ASSERT_EQUAL(capstan_errno(-ERR_CORRUPT), EIO);
+    finish(fake, &file);
+}
+
+/* A bit that was flipped on the way is not flipped again. */
+static void test_what_came_damaged_is_moved_once_more(void)
+{
+    struct capstan_session_stats before, after;
+    struct capstan_file *file;
+    struct fake *fake = start(2, &file);
+    uint8_t byte = 1, out = 0;
+    size_t n = 0;
+
+    capstan_session_stats(fake->session, &before);
+    for (unsigned i = 0; i < 2; i++) {
+        fake->fail_opcode = i == 0 ? PROTO_OP_write : PROTO_OP_read;
+        fake->fail_rc = -ERR_CORRUPT;
+        fake->fail_count = 1;
+        if (i == 0)
+            CU_ASSERT_EQUAL(capstan_file_write(file, 0, &byte, 1, &n), 0);
+        if (i == 1)
+            CU_ASSERT_EQUAL(capstan_file_read(file, 0, &out, 1, &n), 0);
+    }
+    CU_ASSERT_EQUAL(n, 1);
+    CU_ASSERT_EQUAL(out, 1);
+    capstan_session_stats(fake->session, &after);
+    CU_ASSERT_EQUAL(after.retries - before.retries, 2);
     finish(fake, &file);
 }
 
@@ -692,6 +718,7 @@ int main(void)
         UNIT_TEST(test_wrong_use_is_refused),
         UNIT_TEST(test_truncate_sets_the_size),
         UNIT_TEST(test_a_failure_says_where_and_why),
+        UNIT_TEST(test_what_came_damaged_is_moved_once_more),
         UNIT_TEST(test_a_removed_file_is_stale),
         UNIT_TEST(test_a_timeout_gives_the_memory_back),
         UNIT_TEST(test_a_late_server_cannot_touch_the_memory),
