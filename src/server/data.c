@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Jobs, their line, and the buffers.
+ * Jobs, their lines, and the buffers.
  *
  * The happy path:
  *
- * 1. A handler takes a job, fills it and puts it in the line.
+ * 1. A handler takes a job, fills it and puts it in its client's line.
  *
- * 2. data_poll() takes the job at the head, gives it a slot, gathers pieces
- *    into it and starts the slot's first step; a job that has more pieces and
- *    may hold more slots goes to the end of the line, and so does one whose
- *    client holds its share.
+ * 2. data_poll() takes the job at the head of the line whose turn it is, gives it
+ *    a slot, gathers pieces into it and starts the slot's first step; a job that
+ *    has more pieces and may hold more slots goes to the end of its line. Then it
+ *    is the next client's turn, as it is when a client holds its share.
  *
  * 3. Each slot goes through the steps of its job (read: extents, moves; write:
  *    moves, extents) on its own and is free again; its job may get in line.
@@ -76,12 +76,16 @@ static int make_jobs(struct data *data, size_t n)
     size_t i;
 
     data->jobs_all = mem_calloc(n, sizeof(*data->jobs_all));
+    data->lines_all = mem_calloc(n, sizeof(*data->lines_all));
     data->job_sums = mem_calloc(n * PROTO_SUMS_MAX, sizeof(*data->job_sums));
-    if (data->jobs_all == NULL || data->job_sums == NULL)
+    if (data->jobs_all == NULL || data->lines_all == NULL ||
+        data->job_sums == NULL)
         return -ENOMEM;
     for (i = 0; i < n; i++) {
         data->jobs_all[i].next = data->jobs_free;
         data->jobs_free = &data->jobs_all[i];
+        data->lines_all[i].next = data->lines_free;
+        data->lines_free = &data->lines_all[i];
     }
     return 0;
 }
@@ -92,7 +96,7 @@ int data_init(struct data *data, unsigned requests_max, unsigned buffers,
     int rc;
 
     *data = (struct data){0};
-    data->line_end = &data->line;
+    data->lines_end = &data->lines;
     data->put_off_end = &data->put_off;
     if (buffer_size % 4096 != 0 || buffer_size <= PROTO_INLINE_MAX + 4096 ||
         buffer_size > UINT32_MAX)
@@ -111,6 +115,7 @@ int data_init(struct data *data, unsigned requests_max, unsigned buffers,
 void data_fini(struct data *data)
 {
     free(data->job_sums);
+    free(data->lines_all);
     free(data->jobs_all);
     free(data->slot_sums);
     free(data->shares);
@@ -223,27 +228,75 @@ void job_settle(struct job *job)
     job_put(job);
 }
 
+/*
+ * Lines.
+ */
+
+static void append_line(struct data *data, struct line *line)
+{
+    line->next = NULL;
+    *data->lines_end = line;
+    data->lines_end = &line->next;
+    data->nlines++;
+}
+
+/* Take the line whose turn it is. */
+static struct line *take_line(struct data *data)
+{
+    struct line *line = data->lines;
+
+    data->lines = line->next;
+    if (data->lines == NULL)
+        data->lines_end = &data->lines;
+    data->nlines--;
+    return line;
+}
+
+/* A client's line; one that has none yet has the last turn. */
+static struct line *line_of(struct data *data, uint64_t client)
+{
+    struct line *line = data->lines;
+
+    while (line != NULL && line->client != client)
+        line = line->next;
+    if (line != NULL)
+        return line;
+    line = data->lines_free;
+    assert(line != NULL);
+    data->lines_free = line->next;
+    line->client = client;
+    line->head = NULL;
+    line->end = &line->head;
+    append_line(data, line);
+    return line;
+}
+
 void job_want_slot(struct job *job)
 {
-    struct data *data = &job->target->data;
+    struct line *line;
 
     if (job->is_in_line)
         return;
+    line = line_of(&job->target->data, job->client);
     job->is_in_line = true;
     job->next = NULL;
-    *data->line_end = job;
-    data->line_end = &job->next;
-    data->nline++;
+    *line->end = job;
+    line->end = &job->next;
 }
 
-static struct job *line_pop(struct data *data)
+/* Take the first job of the line whose turn it is; the next has its turn then. */
+static struct job *take_job(struct data *data)
 {
-    struct job *job = data->line;
+    struct line *line = take_line(data);
+    struct job *job = line->head;
 
-    data->line = job->next;
-    if (data->line == NULL)
-        data->line_end = &data->line;
-    data->nline--;
+    line->head = job->next;
+    if (line->head == NULL) {
+        line->next = data->lines_free;
+        data->lines_free = line;
+    } else {
+        append_line(data, line);
+    }
     job->is_in_line = false;
     return job;
 }
@@ -304,48 +357,52 @@ void slot_put(struct slot *slot)
     job_settle(job);
 }
 
-/* @return false: it stands in line again, for its client has its share. */
-static bool serve_head(struct data *data)
+/* Does the client whose turn it is hold its share? Such a one lets the next go
+ * first, unless its job is over and wants no more than to be ended. */
+static bool has_share(struct data *data)
 {
-    struct job *job = line_pop(data);
-    struct share *share;
+    const struct job *job = data->lines->head;
+
+    return !job->is_over &&
+           clock_now(job->target->clock) < job->deadline_ns &&
+           share_of(data, job->client)->nslots >= data->nslots_free;
+}
+
+static void serve(struct data *data, struct job *job)
+{
     struct slot *slot;
 
     if (clock_now(job->target->clock) >= job->deadline_ns)
         job_fail(job, -ERR_BUSY, NULL);
     if (job->is_over) {
         job_settle(job);
-        return true;
+        return;
     }
-    share = share_of(data, job->client); /* none held: the entry says 0 */
-    if (share->nslots >= data->nslots_free) {
-        job_want_slot(job);
-        return false;
-    }
-    slot = slot_get(data, job, share);
+    slot = slot_get(data, job, share_of(data, job->client));
     if (!slot_gather(slot)) {
         slot_put(slot); /* the job is over, and ends with its last slot */
-        return true;
+        return;
     }
     if (!job->is_over && !job->is_inline && job->nslots < JOB_SLOTS_MAX)
         job_want_slot(job);
     (*slot->step)(slot);
-    return true;
 }
 
 /* Until every buffer is held, or nobody in line may have one. @return how many
  * were served. */
-static int serve_line(struct data *data)
+static int serve_lines(struct data *data)
 {
     unsigned nrefused = 0;
     int n = 0;
 
-    while (data->slots_free != NULL && nrefused < data->nline) {
-        if (serve_head(data)) {
+    while (data->slots_free != NULL && nrefused < data->nlines) {
+        if (has_share(data)) {
+            append_line(data, take_line(data));
+            nrefused++;
+        } else {
+            serve(data, take_job(data));
             nrefused = 0;
             n++;
-        } else {
-            nrefused++;
         }
     }
     return n;
@@ -395,5 +452,5 @@ int data_poll(struct srv_target *target)
 
     if (data->put_off != NULL)
         n += repeat_put_off(data);
-    return n + serve_line(data);
+    return n + serve_lines(data);
 }

@@ -8,11 +8,12 @@
  * that pieces that are neighbours in the object share an extent, and pieces
  * that are neighbours in client memory share a move.
  *
- * Jobs that want a buffer stand in a line and take one in turn, so that a
- * large request does not keep a small one waiting; none holds more than
- * JOB_SLOTS_MAX. A client may hold only as many buffers as are still free, so
- * that those which take their bytes slowly or never (stopped, computing) leave
- * some to the others: n of them leave one in n + 1.
+ * Jobs that want a buffer stand in their client's line and take one in turn, and
+ * so do the clients: neither a large request nor a client with many requests
+ * keeps a small one waiting. No job holds more than JOB_SLOTS_MAX. A client may
+ * hold only as many buffers as are still free, so that those which take their
+ * bytes slowly or never (stopped, computing) leave some to the others: n of them
+ * leave one in n + 1.
  *
  * Units    bytes.
  * Threads  the target's reactor.
@@ -61,6 +62,13 @@ typedef void slot_step_fn(struct slot *slot);
 struct share {
     uint64_t client;
     unsigned nslots; /* 0: the entry is free */
+};
+
+/* The jobs of one client that want a buffer. */
+struct line {
+    uint64_t client;
+    struct job *head, **end;
+    struct line *next; /* whose turn it is after, or the next free one */
 };
 
 struct slot {
@@ -135,8 +143,9 @@ struct data {
     struct share *shares; /* as many as buffers: no more clients hold any */
     struct slot *put_off, **put_off_end; /* wait for the net or a size */
     struct job *jobs_all, *jobs_free;
-    struct job *line, **line_end;
-    unsigned nline;
+    struct line *lines_all, *lines_free; /* as many as jobs */
+    struct line *lines, **lines_end;     /* with jobs, by turn */
+    unsigned nlines;
     unsigned njobs; /* not in the free list */
 };
 
@@ -149,7 +158,7 @@ void data_fini(struct data *data);
 /** A job for a request, with the fields that reads and writes share. */
 struct job *job_take(struct srv_target *target, struct rpc_request *request);
 
-/** Stand in the line for a buffer. */
+/** Stand in the client's line for a buffer. */
 void job_want_slot(struct job *job);
 
 /** The first error counts; nothing new starts. */

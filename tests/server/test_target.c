@@ -389,23 +389,25 @@ static void test_a_caller_that_vanishes_leaves_nothing(void)
     }
 }
 
-/* A second caller, whose RMA hangs once its requests are out. */
+/* A second caller; one that sleeps has its RMA hang once its requests are out. */
+#define CALLS 24
+
 struct sleeper {
     struct net *net;
     struct rpc *rpc;
-    struct rpc_call calls[8];
+    struct rpc_call calls[CALLS];
     struct proto_req_read req;
+    unsigned ndone;
 };
 
 static void sleeper_done(struct rpc_call *call, int rc,
                          const union proto_rep *rep)
 {
-    (void)call;
-    (void)rc;
     (void)rep;
+    ((struct sleeper *)call->ctx)->ndone += rc == 0;
 }
 
-static void sleeper_start(struct sleeper *sleeper, const struct run *run)
+static void sleeper_open(struct sleeper *sleeper)
 {
     struct net_config net_config = {
         .node = "sim",
@@ -419,27 +421,35 @@ static void sleeper_start(struct sleeper *sleeper, const struct run *run)
     };
     struct rpc_config rpc_config = {
         .clock = &kit.clock.clock, .cluster = kit.cluster, .client = 78};
-    unsigned i;
 
+    sleeper->ndone = 0;
     CU_ASSERT_EQUAL_FATAL(net_open(&net_sim, &net_config, &sleeper->net), 0);
     rpc_config.net = sleeper->net;
     CU_ASSERT_EQUAL_FATAL(rpc_create(&rpc_config, &sleeper->rpc), 0);
-    net_sim_stall(sleeper->net, true);
-    sleeper->req = read_req(1, 0);
+}
+
+static void sleeper_close(struct sleeper *sleeper)
+{
+    rpc_destroy(&sleeper->rpc);
+    net_close(sleeper->net);
+}
+
+static void sleeper_call(struct sleeper *sleeper, const struct run *run,
+                         unsigned ncalls)
+{
+    unsigned i;
+
     sleeper->req.runs = encode(run, 1);
-    for (i = 0; i < 8; i++) {
+    for (i = 0; i < ncalls; i++) {
         sleeper->calls[i] = (struct rpc_call){
             .target = 1,
             .opcode = PROTO_OP_read,
             .req = (const union proto_req *)&sleeper->req,
             .deadline_ns = UINT64_MAX,
             .done = sleeper_done,
+            .ctx = sleeper,
         };
         rpc_call_start(sleeper->rpc, &sleeper->calls[i]);
-    }
-    for (i = 0; i < 20; i++) {
-        rpc_poll(sleeper->rpc);
-        kit_run(&kit, NS_PER_MS);
     }
 }
 
@@ -454,14 +464,61 @@ static void test_a_caller_that_sleeps_leaves_buffers_to_others(void)
     write = write_req(1, 0);
     write.runs = encode(&run, 1);
     CU_ASSERT_EQUAL_FATAL(kit_call(&kit, 1, PROTO_OP_write, &write), 0);
-    sleeper_start(&sleeper, &run);
+    sleeper_open(&sleeper);
+    net_sim_stall(sleeper.net, true);
+    sleeper.req = read_req(1, 0);
+    sleeper_call(&sleeper, &run, 8);
+    for (unsigned i = 0; i < 20; i++) {
+        rpc_poll(sleeper.rpc);
+        kit_run(&kit, NS_PER_MS);
+    }
     read = read_req(1, 0);
     read.runs = encode(&run, 1);
     CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_read, &read), 0);
     CU_ASSERT_EQUAL(kit.rep.read.bytes, IMAGE);
     net_sim_stall(sleeper.net, false);
-    rpc_destroy(&sleeper.rpc);
-    net_close(sleeper.net);
+    sleeper_close(&sleeper);
+    kit_fini(&kit);
+}
+
+/* One client has many requests waiting; another comes with one: it has every
+ * second turn from then on, not every twenty-fifth. */
+static void test_a_client_with_many_requests_leaves_turns_to_others(void)
+{
+    static struct sleeper many;
+    struct proto_req_obj_truncate size = {INO, IMAGE, 0};
+    struct run run = {.length = IMAGE, .count = 1};
+    struct proto_req_read read;
+    struct net_remote remote;
+    struct net_mr *mr;
+
+    kit_init(&kit);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &size), 0);
+    sleeper_open(&many);
+    CU_ASSERT_EQUAL_FATAL(net_mr_reg(many.net, kit.memory, KIT_MEMORY,
+                                     NET_MEM_HOST, NET_REMOTE_WRITE, &mr), 0);
+    net_mr_remote(many.net, mr, &remote);
+    many.req = read_req(1, 0);
+    many.req.key = remote.key;
+    many.req.addr = remote.addr;
+    sleeper_call(&many, &run, CALLS);
+    while (kit_counter(&kit, 0, COUNTER_queued) < CALLS) {
+        rpc_poll(many.rpc);
+        kit_run(&kit, 10 * NS_PER_US);
+    }
+    read = read_req(1, 0);
+    read.runs = encode(&run, 1);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_read, &read), 0);
+    CU_ASSERT_EQUAL(kit.rep.read.bytes, IMAGE);
+    rpc_poll(many.rpc); /* who else has been answered by now? */
+    CU_ASSERT(many.ndone < CALLS / 4);
+    while (many.ndone < CALLS && kit.clock.now_ns < 100 * NS_PER_SEC) {
+        rpc_poll(many.rpc);
+        kit_run(&kit, NS_PER_MS);
+    }
+    CU_ASSERT_EQUAL(many.ndone, CALLS);
+    net_mr_dereg(many.net, mr);
+    sleeper_close(&many);
     kit_fini(&kit);
 }
 
@@ -549,6 +606,7 @@ int main(void)
         UNIT_TEST(test_a_device_error_reaches_its_caller_only),
         UNIT_TEST(test_a_caller_that_vanishes_leaves_nothing),
         UNIT_TEST(test_a_caller_that_sleeps_leaves_buffers_to_others),
+        UNIT_TEST(test_a_client_with_many_requests_leaves_turns_to_others),
         UNIT_TEST(test_truncate_sets_a_size),
         UNIT_TEST(test_growing_never_cuts_a_write),
         UNIT_TEST(test_stats_come_in_the_order_of_the_table),
