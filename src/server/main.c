@@ -30,6 +30,10 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#ifndef SERVER_OBJECTS /* tests put a device that fails in its place */
+#define SERVER_OBJECTS obj_uring
+#endif
+
 enum exit_code {
     EXIT_DONE = 0,
     EXIT_REFUSED = 1,
@@ -177,7 +181,7 @@ static int open_station(struct station *station)
         .target = station->self->id,
         .clock = clock_real(),
         .net = &net_ofi,
-        .objects = &obj_uring,
+        .objects = &SERVER_OBJECTS,
         .names = &kv_rocksdb,
         .boot = random_number(),
         .machine = machine_number(),
@@ -285,7 +289,8 @@ static int serve(struct host *host, const char *name, const sigset_t *signals)
  * The process.
  */
 
-/* Signals come through sigwait() only; threads inherit the mask. */
+/* Signals come through sigwait() only; threads inherit the mask. A write beyond
+ * RLIMIT_FSIZE is an error of that write. */
 static void block_signals(sigset_t *signals_out)
 {
     sigemptyset(signals_out);
@@ -293,6 +298,7 @@ static void block_signals(sigset_t *signals_out)
     sigaddset(signals_out, SIGINT);
     pthread_sigmask(SIG_BLOCK, signals_out, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 static int host_init(struct host *host, const struct cluster_server *server)

@@ -13,24 +13,31 @@ void room_init(struct room *room, int fd)
     atomic_init(&room->is_low, false);
 }
 
+/* Is less left than is kept, or than a third of what there is at all? A file
+ * system that makes its inodes as it needs them says that it has none. */
+static bool is_short(uint64_t left, uint64_t total, uint64_t reserve)
+{
+    return total > 0 && left < (total / 3 < reserve ? total / 3 : reserve);
+}
+
 /* A full device that has room again after a removal must be seen soon, and so
  * must one that fills: hence both a time and an amount. */
 static void look(struct room *room)
 {
-    uint64_t total, left, reserve = ROOM_RESERVE;
+    uint64_t left;
     struct statvfs fs;
     bool is_low;
 
     if (fstatvfs(room->fd, &fs) != 0)
         return;
-    total = (uint64_t)fs.f_blocks * fs.f_frsize;
     left = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (total / 3 < reserve)
-        reserve = total / 3;
-    is_low = left < reserve;
+    is_low = is_short(left, (uint64_t)fs.f_blocks * fs.f_frsize,
+                      ROOM_RESERVE) ||
+             is_short(fs.f_favail, fs.f_files, ROOM_INODES);
     if (is_low != room_is_low(room))
-        log_warn("%llu MiB left: data and new names are %s",
+        log_warn("%llu MiB and %llu inodes left: data and new names are %s",
                  (unsigned long long)(left >> 20),
+                 (unsigned long long)fs.f_favail,
                  is_low ? "refused" : "taken again");
     atomic_store_explicit(&room->is_low, is_low, memory_order_relaxed);
 }

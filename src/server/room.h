@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The last of a device's space, kept for the names.
+ * The last of a device's space and inodes, kept for the names.
  *
- * A target that data had filled to the last byte could write no name either:
- * the name store closes when its log finds no room, and does not open before
- * there is some. Then nothing could be removed, and nothing read. So data and
- * new names are refused with -ENOSPC while little is left, and only removing
- * and changing go on.
+ * A target that data had filled to the last byte, or the last file, could write
+ * no name either: the name store closes when its log finds no room, and does not
+ * open before there is some. Then nothing could be removed, and nothing read. So
+ * data and new names are refused with -ENOSPC while little is left, and only
+ * removing and changing go on.
  *
  * Units    bytes, nanoseconds.
  * Threads  room_take() on the reactor; room_is_low() anywhere.
@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #define ROOM_RESERVE ((uint64_t)64 << 20)   /* or a third of a small device */
+#define ROOM_INODES 4096u                   /* likewise */
 #define ROOM_LOOK_BYTES ((uint64_t)4 << 20) /* taken between two looks */
 #define ROOM_LOOK_NS (100000000ull)         /* and how old a look may be */
 
