@@ -103,8 +103,10 @@ static struct file *take_slot(struct file_table *table, uint64_t ino,
     return file;
 }
 
-void file_close(struct file *file)
+void file_close(struct file_table *table, struct file *file)
 {
+    if (table->closing != NULL)
+        table->closing(table->closing_ctx, file);
     if (file->direct_fd >= 0)
         close(file->direct_fd);
     if (file->fd >= 0)
@@ -116,7 +118,7 @@ static void drop_slot(struct file_table *table, struct file *file)
 {
     struct file **link = bucket_of(table, file->ino, file->part);
 
-    file_close(file);
+    file_close(table, file);
     while (*link != file)
         link = &(*link)->chain;
     *link = file->chain;

@@ -27,6 +27,8 @@ struct file {
     uint8_t part;
     int fd;                 /* -1: closed */
     int direct_fd;          /* the same with O_DIRECT; -1: not opened */
+    unsigned transfers;     /* so far, of those that the owner counts */
+    unsigned registered;    /* the owner's: 1 for fd, 2 for direct_fd */
     bool is_busy;           /* the table's: got and not put */
     bool is_opening;        /* an open is under way */
     bool is_creating;       /* and would create the file */
@@ -49,7 +51,16 @@ struct file_table {
     struct file quiet; /* ring: .newer is the oldest, .older the newest */
     unsigned nquiet;
     unsigned quiet_max;
+    void (*closing)(void *ctx, struct file *file); /* NULL, or called before */
+    void *closing_ctx;
 };
+
+/** Which of the table's files it is: 0 .. busy_max + quiet_max - 1. */
+static inline unsigned file_index(const struct file_table *table,
+                                  const struct file *file)
+{
+    return (unsigned)(file - table->files);
+}
 
 /**
  * Make a table for busy_max busy and quiet_max quiet files.
@@ -74,7 +85,7 @@ void file_table_put(struct file_table *table, struct file *file);
 bool file_table_evict(struct file_table *table);
 
 /** Close the descriptors that are open. */
-void file_close(struct file *file);
+void file_close(struct file_table *table, struct file *file);
 
 /** The shard directory of an inode number. */
 unsigned file_shard(uint64_t ino);

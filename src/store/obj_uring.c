@@ -52,6 +52,7 @@
 
 #define DEPTH_DEFAULT 64
 #define DEPTH_MAX 4096
+#define REAP_MAX 8 /* at once, so that the device's queue is soon full again */
 #define QUIET_MIN 16
 #define QUIET_MAX 4096
 
@@ -223,10 +224,10 @@ static int uring_poll(struct obj_store *base)
 {
     struct uring_store *store = store_of(base);
 
-    ring_reap(store->ring, on_end, store);
+    ring_reap(store->ring, REAP_MAX, on_end, store);
     admit(store);
     while (ring_unsent(store->ring) > 0 && ring_send(store->ring) > 0) {
-        ring_reap(store->ring, on_end, store);
+        ring_reap(store->ring, REAP_MAX, on_end, store);
         admit(store);
     }
     return call_back(store);
@@ -414,6 +415,10 @@ static int uring_open(const struct obj_config *config,
                      &store->ring);
     if (rc != 0)
         goto err_table;
+    store->nplaces =
+        ring_places(store->ring, 2 * (store->depth + store->table.quiet_max));
+    store->table.closing = verb_unregister;
+    store->table.closing_ctx = store;
     *store_out = &store->store;
     return 0;
 
@@ -434,8 +439,8 @@ static void uring_close(struct obj_store *base)
         if (uring_poll(base) == 0 && store->active > 0)
             ring_wait(store->ring);
     }
+    file_table_fini(&store->table); /* frees places in the ring */
     ring_destroy(&store->ring);
-    file_table_fini(&store->table);
     close(store->dir_fd);
     free(store);
 }

@@ -8,7 +8,11 @@
  *
  * - io_uring does not exist, or is forbidden (seccomp, sysctl): -ENOSYS.
  *
- * - Registering exceeds RLIMIT_MEMLOCK: operations use plain addresses.
+ * - Registering exceeds RLIMIT_MEMLOCK: operations use plain addresses. More
+ *   files than RLIMIT_NOFILE: they use plain descriptors.
+ *
+ * - The kernel is older than 5.19 and does not know how to leave our thread
+ *   alone when an operation ends: the ring is set up without that.
  *
  * - io_uring_enter lacks memory: the entries stay prepared for a later send.
  */
@@ -25,6 +29,10 @@
 
 #define PIECE_BYTES ((size_t)1 << 30)
 #define PIECES_MAX 64
+
+/* What has ended waits until this thread calls the kernel anyway, and does not
+ * interrupt it; the ring says so by a flag. */
+#define SETUP_FLAGS (IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG)
 
 struct ring {
     struct io_uring uring;
@@ -63,7 +71,9 @@ int ring_create(unsigned depth, void *memory, size_t memory_size,
 
     if (ring == NULL)
         return -ENOMEM;
-    rc = io_uring_queue_init(depth, &ring->uring, 0);
+    rc = io_uring_queue_init(depth, &ring->uring, SETUP_FLAGS);
+    if (rc == -EINVAL)
+        rc = io_uring_queue_init(depth, &ring->uring, 0);
     if (rc != 0)
         goto err_ring;
     io_uring_ring_dontfork(&ring->uring);
@@ -88,6 +98,31 @@ void ring_destroy(struct ring **ring_p)
     *ring_p = NULL;
 }
 
+unsigned ring_places(struct ring *ring, unsigned nplaces)
+{
+    int rc = io_uring_register_files_sparse(&ring->uring, nplaces);
+
+    if (rc == 0)
+        return nplaces;
+    log_info("io_uring: %u files cannot be registered (%s); going on without",
+             nplaces, strerror(-rc));
+    return 0;
+}
+
+bool ring_place(struct ring *ring, unsigned place, int fd)
+{
+    return io_uring_register_files_update(&ring->uring, place, &fd, 1) == 1;
+}
+
+/* A registered file is named by its place. */
+static void set_file(struct io_uring_sqe *entry, int file)
+{
+    if (file >= 0)
+        return;
+    entry->fd = RING_FILE(0) - file;
+    entry->flags |= IOSQE_FIXED_FILE;
+}
+
 static struct io_uring_sqe *take_entry(struct ring *ring)
 {
     struct io_uring_sqe *entry = io_uring_get_sqe(&ring->uring);
@@ -109,31 +144,33 @@ static int piece_of(const struct ring *ring, const char *memory, size_t length)
     return (int)(at / PIECE_BYTES);
 }
 
-void ring_read(struct ring *ring, int fd, void *memory, size_t length,
+void ring_read(struct ring *ring, int file, void *memory, size_t length,
                uint64_t offset, uint64_t tag)
 {
     struct io_uring_sqe *entry = take_entry(ring);
     int piece = piece_of(ring, memory, length);
 
     if (piece < 0)
-        io_uring_prep_read(entry, fd, memory, (unsigned)length, offset);
+        io_uring_prep_read(entry, file, memory, (unsigned)length, offset);
     else
-        io_uring_prep_read_fixed(entry, fd, memory, (unsigned)length, offset,
+        io_uring_prep_read_fixed(entry, file, memory, (unsigned)length, offset,
                                  piece);
+    set_file(entry, file);
     io_uring_sqe_set_data64(entry, tag);
 }
 
-void ring_write(struct ring *ring, int fd, void *memory, size_t length,
+void ring_write(struct ring *ring, int file, void *memory, size_t length,
                 uint64_t offset, bool is_durable, uint64_t tag)
 {
     struct io_uring_sqe *entry = take_entry(ring);
     int piece = piece_of(ring, memory, length);
 
     if (piece < 0)
-        io_uring_prep_write(entry, fd, memory, (unsigned)length, offset);
+        io_uring_prep_write(entry, file, memory, (unsigned)length, offset);
     else
-        io_uring_prep_write_fixed(entry, fd, memory, (unsigned)length, offset,
+        io_uring_prep_write_fixed(entry, file, memory, (unsigned)length, offset,
                                   piece);
+    set_file(entry, file);
     if (is_durable)
         entry->rw_flags = RWF_DSYNC;
     io_uring_sqe_set_data64(entry, tag);
@@ -182,18 +219,22 @@ void ring_wait(struct ring *ring)
     io_uring_submit_and_wait(&ring->uring, 1);
 }
 
-void ring_reap(struct ring *ring, ring_end_fn *fn, void *ctx)
+unsigned ring_reap(struct ring *ring, unsigned most, ring_end_fn *fn, void *ctx)
 {
     struct io_uring_cqe *end;
+    unsigned n = 0;
     uint64_t tag;
     int result;
 
-    while (io_uring_peek_cqe(&ring->uring, &end) == 0 && end != NULL) {
+    while (n < most && io_uring_peek_cqe(&ring->uring, &end) == 0 &&
+           end != NULL) {
         tag = io_uring_cqe_get_data64(end);
         result = end->res;
         io_uring_cqe_seen(&ring->uring, end);
         fn(ctx, tag, result);
+        n++;
     }
+    return n;
 }
 
 int ring_fd(const struct ring *ring)

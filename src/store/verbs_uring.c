@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #define DIRECT_ALIGN 4096u
+#define REGISTER_AFTER 16u /* transfers */
 #define RETRIES_MAX 1000 /* of one operation, after -EINTR or -EAGAIN */
 #ifndef TRANSFER_MAX     /* tests make it small, so that transfers resume */
 #define TRANSFER_MAX ((size_t)1 << 30)
@@ -109,15 +110,44 @@ static int open_direct(struct uring_store *store, struct file *file)
     return file->direct_fd;
 }
 
-static int transfer_fd(struct uring_store *store, struct file *file,
-                       const void *memory, size_t length, uint64_t offset)
+/* A file that is used a lot is registered, so that the kernel need not look it
+ * up each time. Each has two places in the ring. */
+static int registered_file(struct uring_store *store, struct file *file,
+                           bool is_direct)
 {
-    int fd = -1;
+    unsigned place = 2 * file_index(&store->table, file) + is_direct;
+    int fd = is_direct ? file->direct_fd : file->fd;
+    unsigned bit = 1u << is_direct;
 
-    if (store->is_direct && file->part == 0 &&
-        is_aligned(memory, length, offset))
-        fd = open_direct(store, file);
-    return fd >= 0 ? fd : file->fd;
+    if (file->registered & bit)
+        return RING_FILE(place);
+    if (++file->transfers % REGISTER_AFTER != 0 || place >= store->nplaces ||
+        !ring_place(store->ring, place, fd))
+        return fd;
+    file->registered |= bit;
+    return RING_FILE(place);
+}
+
+void verb_unregister(void *ctx, struct file *file)
+{
+    struct uring_store *store = ctx;
+    unsigned place = 2 * file_index(&store->table, file);
+
+    for (unsigned i = 0; i < 2; i++)
+        if (file->registered & 1u << i)
+            ring_place(store->ring, place + i, -1);
+    file->registered = 0;
+    file->transfers = 0;
+}
+
+static int transfer_file(struct uring_store *store, struct file *file,
+                         const void *memory, size_t length, uint64_t offset)
+{
+    bool is_direct = store->is_direct && file->part == 0 &&
+                     is_aligned(memory, length, offset) &&
+                     open_direct(store, file) >= 0;
+
+    return registered_file(store, file, is_direct);
 }
 
 static void send_transfer(struct uring_store *store, struct obj_io *io)
@@ -127,16 +157,16 @@ static void send_transfer(struct uring_store *store, struct obj_io *io)
     char *memory = (char *)io->memory + op->moved;
     uint64_t offset = io->offset + op->moved;
     uint64_t tag = (uintptr_t)io;
-    int fd;
+    int file;
 
     if (length > TRANSFER_MAX)
         length = TRANSFER_MAX;
-    fd = transfer_fd(store, op->file, memory, length, offset);
+    file = transfer_file(store, op->file, memory, length, offset);
     if (io->verb == OBJ_READ)
-        ring_read(store->ring, fd, memory, length, offset, tag);
+        ring_read(store->ring, file, memory, length, offset, tag);
     else
-        ring_write(store->ring, fd, memory, length, offset,
-                   io->is_durable, tag);
+        ring_write(store->ring, file, memory, length, offset, io->is_durable,
+                   tag);
 }
 
 static void start_transfer(struct uring_store *store, struct obj_io *io)
@@ -294,7 +324,7 @@ static void start_destroy(struct uring_store *store, struct obj_io *io)
 {
     struct file *file = op_of(io)->file;
 
-    file_close(file);
+    file_close(&store->table, file);
     file->is_held = true;
     ring_unlinkat(store->ring, store->dir_fd, file->path, (uintptr_t)io);
 }

@@ -33,6 +33,7 @@ struct uring_store {
     struct obj_store store; /* first */
     struct ring *ring;
     struct file_table table;
+    unsigned nplaces; /* for registered files; two a file, or none */
     int dir_fd; /* objects/ */
     unsigned depth;
     unsigned active;      /* admitted and not ended */
@@ -74,6 +75,9 @@ void verb_go_on(struct uring_store *store, struct obj_io *io, int result);
 
 /** An operation that runs has its result. */
 void end_op(struct uring_store *store, struct obj_io *io, int64_t result);
+
+/** Free a file's places in the ring: the table's closing(). */
+void verb_unregister(void *ctx, struct file *file);
 
 /** Is another try due after this result? */
 bool tries_again(struct obj_io *io, int result);

@@ -12,6 +12,7 @@
 #include "tests/store/obj_contract.h"
 
 #include <dirent.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -94,6 +95,44 @@ static void test_open_descriptors_are_bounded(void)
     CU_ASSERT_EQUAL(open_descriptors(), before);
     obj_close(store);
     setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Does nobody have the file open? A lease tells. Waits for it a while, since the
+ * kernel lets go of registered files in the background. */
+static bool is_let_go(const char *path)
+{
+    int fd = open(path, O_RDWR);
+    bool is = false;
+
+    for (unsigned i = 0; !is && i < 500; i++) {
+        is = fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+        if (!is)
+            poll(NULL, 0, 10);
+    }
+    close(fd);
+    return is;
+}
+
+static void test_a_file_in_use_is_registered_and_let_go(void)
+{
+    struct obj_store *store = fixture_open();
+    struct uring_store *uring = store_of(store);
+    struct file *file;
+    char path[512], byte;
+
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "a", 1), 1);
+    for (unsigned i = 0; i < 2 * REGISTER_AFTER; i++)
+        CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, &byte, 1), 1);
+    CU_ASSERT_EQUAL(byte, 'a');
+    file = file_table_get(&uring->table, INO, 0);
+    CU_ASSERT_EQUAL(file->registered & 1, uring->nplaces > 0);
+    file_table_put(&uring->table, file);
+    CU_ASSERT(file_table_evict(&uring->table));
+    path_of(INO, path);
+    CU_ASSERT(is_let_go(path));
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, &byte, 1), 1);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
 }
 
 /* More busy objects than descriptors: some fail, all end, the store lives. */
@@ -276,6 +315,7 @@ int main(void)
         UNIT_TEST(test_object_is_a_file_at_its_documented_place),
         UNIT_TEST(test_reading_makes_no_file),
         UNIT_TEST(test_open_descriptors_are_bounded),
+        UNIT_TEST(test_a_file_in_use_is_registered_and_let_go),
         UNIT_TEST(test_want_of_descriptors_concerns_one_operation),
         UNIT_TEST(test_file_too_big_concerns_one_operation),
         UNIT_TEST(test_first_sync_covers_the_directory),
