@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <limits.h>
 #include <numa.h>
+#include <numaif.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -55,4 +58,21 @@ int numa_pin_thread(int node)
         return -errno;
     numa_set_preferred(node);
     return 0;
+}
+
+int numa_node_of_thread(void)
+{
+    int cpu = sched_getcpu();
+
+    return cpu < 0 || numa_available() < 0 ? -1 : numa_node_of_cpu(cpu);
+}
+
+int numa_node_of_memory(const void *memory)
+{
+    int node;
+
+    if (get_mempolicy(&node, NULL, 0, (void *)(uintptr_t)memory,
+                      MPOL_F_NODE | MPOL_F_ADDR) != 0)
+        return -1;
+    return node;
 }

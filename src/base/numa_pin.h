@@ -15,4 +15,10 @@ int numa_node_of_path(const char *path);
 /** Run this thread, and take its memory, on a node. @return 0 or -ENOTSUP. */
 int numa_pin_thread(int node);
 
+/** The node that this thread runs on just now, or -1. */
+int numa_node_of_thread(void);
+
+/** The node that a page in use lies on, or -1. */
+int numa_node_of_memory(const void *memory);
+
 #endif

@@ -70,7 +70,10 @@
     X(plan_bytes_served, "bytes", "bytes of reads that were in memory by then")\
     X(plan_bytes_dropped, "bytes", "bytes read ahead that nobody came for")    \
     X(sums_on_the_way, "requests", "writes whose bytes came damaged")          \
-    X(sums_headers, "objects", "objects summed again for a damaged header")
+    X(sums_headers, "objects", "objects summed again for a damaged header")    \
+    X(node_of_device, "node", "NUMA node of the device, and 1; 0: not known")  \
+    X(node_of_thread, "node", "NUMA node that serves it now, and 1")           \
+    X(node_of_buffers, "node", "NUMA node of its data buffers, and 1")
 
 enum counter_index {
 #define X(name, unit, prose) COUNTER_##name,

@@ -6,6 +6,7 @@
  * that the device does not tell (0 in the counters).
  */
 #include "base/err.h"
+#include "base/numa_pin.h"
 #include "server/server.h"
 #include "store/ahead.h"
 #include "store/sums.h"
@@ -104,6 +105,19 @@ static void take_ahead(const struct srv_target *target, uint64_t *value)
     value[COUNTER_device_bytes_read] += stats.bytes_read - stats.bytes_served;
 }
 
+/* Nodes count from 0; here 0 means that there is none to be told. */
+static void take_nodes(struct srv_target *target)
+{
+    uint64_t *value = target->counters.value;
+
+    if (target->config.is_simulated)
+        return;
+    value[COUNTER_node_of_device] = (uint64_t)(target->node + 1);
+    value[COUNTER_node_of_thread] = (uint64_t)(numa_node_of_thread() + 1);
+    value[COUNTER_node_of_buffers] =
+        (uint64_t)(numa_node_of_memory(target->data.pool.base) + 1);
+}
+
 void srv_target_counters(struct srv_target *target,
                          struct counters *counters_out)
 {
@@ -117,6 +131,7 @@ void srv_target_counters(struct srv_target *target,
     value[COUNTER_queued] = target->data.njobs;
     value[COUNTER_device_queue] = obj_pending(target->objects);
     take_sums(target);
+    take_nodes(target);
     *counters_out = target->counters;
     take_ahead(target, counters_out->value);
 }

@@ -46,6 +46,7 @@ struct srv_target {
     const struct cluster *cluster;
     const struct clock *clock;
     uint64_t started_ns;
+    int node; /* NUMA, of the device; -1: not known */
     struct net *net;
     struct net_mr *mr; /* of the pool */
     struct rpc *rpc;

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/numa_pin.h"
 #include "server/holds.h"
 #include "server/identity.h"
 #include "server/reaper.h"
@@ -79,6 +80,7 @@ static int claim_directory(struct srv_target *target,
 
     if (target->config.is_simulated)
         return 0;
+    target->node = numa_node_of_path(self->directory);
     rc = identity_claim(self->directory, target->cluster->id, self->id, text,
                         &target->identity_fd);
     if (rc != 0)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * capstan status: every target, whether it answers, and all its counters. The
- * counters' names and units are the library's; none is known here.
+ * counters' names and units are the library's; none is known here but the unit
+ * "node", a number from 0 of which 1 more is kept, since there may be none.
  */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <capstan/cluster.h>
 
@@ -38,6 +40,20 @@ static void ask(struct capstan_session *session, size_t index,
     answer->error = capstan_session_error(session);
 }
 
+static bool is_node(const struct capstan_counter *counter)
+{
+    return strcmp(counter->unit, "node") == 0;
+}
+
+static void print_counter(const struct capstan_counter *counter)
+{
+    if (is_node(counter) && counter->value == 0)
+        printf("  %-22s not known\n", counter->name);
+    else
+        printf("  %-22s %" PRIu64 " %s\n", counter->name,
+               counter->value - is_node(counter), counter->unit);
+}
+
 static void print_text(const struct answer *answer)
 {
     const struct capstan_target *target = &answer->target;
@@ -51,8 +67,15 @@ static void print_text(const struct answer *answer)
     if (answer->error != NULL)
         printf("  %-22s %s\n", "error", answer->error);
     for (size_t i = 0; i < answer->count; i++)
-        printf("  %-22s %" PRIu64 " %s\n", answer->counters[i].name,
-               answer->counters[i].value, answer->counters[i].unit);
+        print_counter(&answer->counters[i]);
+}
+
+static void add_counter(struct json *json, const struct capstan_counter *counter)
+{
+    if (is_node(counter) && counter->value == 0)
+        json_null(json, counter->name);
+    else
+        json_number(json, counter->name, counter->value - is_node(counter));
 }
 
 static void print_json(struct json *json, const struct answer *answer)
@@ -69,7 +92,7 @@ static void print_json(struct json *json, const struct answer *answer)
     if (answer->error != NULL)
         json_string(json, "error", answer->error);
     for (size_t i = 0; i < answer->count; i++)
-        json_number(json, answer->counters[i].name, answer->counters[i].value);
+        add_counter(json, &answer->counters[i]);
     json_close(json, '}');
 }
 

@@ -113,6 +113,12 @@ void json_bool(struct json *json, const char *key, bool value)
     fputs(value ? "true" : "false", json->out);
 }
 
+void json_null(struct json *json, const char *key)
+{
+    lead(json, key);
+    fputs("null", json->out);
+}
+
 void json_end(struct json *json)
 {
     fputc('\n', json->out);

@@ -113,6 +113,7 @@ cap 0 "2 servers, 2 targets, up" up --servers 2
 cap 0 "already running" up
 cap 1 "has --servers 2, not 3" up --servers 3
 cap 0 "bytes_sent" status
+cap 0 "node_of_thread" status
 eval "$("$capstan" env --root "$root" 2>/dev/null)"
 [ "$CAPSTAN_CLUSTER" = "$(realpath "$root")/cluster.yaml" ] ||
     fail "env: CAPSTAN_CLUSTER=$CAPSTAN_CLUSTER"

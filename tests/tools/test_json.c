@@ -40,11 +40,12 @@ static void test_commas_and_lines_are_the_writers_business(void)
     json_open(&sink.json, "c", '[');
     json_close(&sink.json, ']');
     json_bool(&sink.json, "d", true);
+    json_null(&sink.json, "e");
     json_close(&sink.json, '}');
     json_end(&sink.json);
     sink_expect(&sink, "{\n  \"a\": \"x\",\n  \"b\": [\n    0,\n"
                        "    18446744073709551615\n  ],\n  \"c\": [],\n"
-                       "  \"d\": true\n}\n");
+                       "  \"d\": true,\n  \"e\": null\n}\n");
 }
 
 static void expect_string(const char *value, const char *wanted)
