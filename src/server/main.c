@@ -20,12 +20,14 @@
 #include "base/rng.h"
 #include "config.h"
 #include "rpc/cluster.h"
+#include "server/priority.h"
 #include "server/target.h"
 
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -44,6 +46,7 @@ enum exit_code {
 struct options {
     const char *cluster; /* NULL: where cluster_load() looks */
     const char *name;
+    int nice;
 };
 
 struct host;
@@ -67,6 +70,7 @@ struct host {
 
 static const char usage[] =
     "usage: capstan-server --name SERVER [--cluster FILE] [--log LEVEL]\n"
+    "                      [--nice N]\n"
     "\n"
     "Serve the targets that the cluster file gives to SERVER.\n"
     "\n"
@@ -75,6 +79,8 @@ static const char usage[] =
     "  -n, --name SERVER   which of its servers this is\n"
     "  -l, --log LEVEL     error, warn, info or debug; default $CAPSTAN_LOG,\n"
     "                      else warn\n"
+    "  -N, --nice N        priority, -20 (first) to 19, where permitted;\n"
+    "                      default -10\n"
     "  -V, --version       say the version and exit\n"
     "  -h, --help          say this and exit\n"
     "\n"
@@ -96,6 +102,17 @@ static bool set_log_level(const char *level)
     return false;
 }
 
+static bool parse_nice(const char *text, int *nice_out)
+{
+    char *end;
+    long value = strtol(text, &end, 10);
+
+    if (end == text || *end != '\0' || value < -20 || value > 19)
+        return false;
+    *nice_out = (int)value;
+    return true;
+}
+
 /* @return -1 to go on, or the exit code. */
 static int take_option(int option, struct options *options)
 {
@@ -110,6 +127,11 @@ static int take_option(int option, struct options *options)
         if (set_log_level(optarg))
             return -1;
         fprintf(stderr, "capstan-server: no such log level: %s\n", optarg);
+        return EXIT_USAGE;
+    case 'N':
+        if (parse_nice(optarg, &options->nice))
+            return -1;
+        fprintf(stderr, "capstan-server: no such nice value: %s\n", optarg);
         return EXIT_USAGE;
     case 'V':
         puts("capstan-server " PACKAGE_VERSION);
@@ -128,13 +150,14 @@ static int parse_options(int argc, char **argv, struct options *options_out)
         {"cluster", required_argument, NULL, 'c'},
         {"name", required_argument, NULL, 'n'},
         {"log", required_argument, NULL, 'l'},
+        {"nice", required_argument, NULL, 'N'},
         {"version", no_argument, NULL, 'V'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     int option, rc;
 
-    while ((option = getopt_long(argc, argv, "c:n:l:Vh", known, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "c:n:l:N:Vh", known, NULL)) != -1) {
         rc = take_option(option, options_out);
         if (rc >= 0)
             return rc;
@@ -353,7 +376,7 @@ static int run_server(const struct options *options, const sigset_t *signals)
 
 int main(int argc, char **argv)
 {
-    struct options options = {0};
+    struct options options = {.nice = SRV_NICE_DEFAULT};
     sigset_t signals;
     int rc;
 
@@ -361,5 +384,6 @@ int main(int argc, char **argv)
     if (rc >= 0)
         return rc;
     block_signals(&signals);
+    srv_priority_set(options.nice);
     return run_server(&options, &signals);
 }

@@ -41,10 +41,11 @@ expect_exit()
     grep -q "$2" "$dir/err.log" || fail "does not say: $2"
 }
 
+# start [OPTION...]
 start()
 {
     : >"$dir/out.log"
-    "$server" --cluster "$dir/cluster.yaml" --name s1 \
+    "$server" --cluster "$dir/cluster.yaml" --name s1 "$@" \
         >"$dir/out.log" 2>"$dir/err.log" &
     pid=$!
     tries=0
@@ -72,6 +73,8 @@ stop()
 test $? -eq 2 || fail "no name: exit code"
 "$server" --name s1 --log loud 2>/dev/null
 test $? -eq 2 || fail "bad level: exit code"
+"$server" --name s1 --nice 20 2>/dev/null
+test $? -eq 2 || fail "bad nice value: exit code"
 
 mkdir "$dir/data"
 port=$((20000 + $$ % 10000))
@@ -90,7 +93,11 @@ done
 expect_exit 3 "in use"
 stop TERM
 
-start || fail "does not start again"
+start --nice 5 || fail "does not start again"
+for stat in /proc/$pid/task/*/stat; do
+    nice=$(sed 's/.*) //' "$stat" | cut -d ' ' -f 17)
+    test "$nice" -ge 5 || fail "nice value $nice of $stat, expected 5"
+done
 stop INT
 
 write_map 2 $port
