@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The public header, for the sources that define its calls: those are visible
+ * The public headers, for the sources that define its calls: those are visible
  * outside of the library, and nothing else is.
  *
  * Units, Threads, Failure: as capstan/loader.h.
@@ -10,6 +10,7 @@
 
 #pragma GCC visibility push(default)
 #include <capstan/loader.h>
+#include <capstan/tensors.h>
 #pragma GCC visibility pop
 
 #endif

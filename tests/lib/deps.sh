@@ -22,6 +22,8 @@ DEPS_PACKAGES=(
     libcunit1-dev python3 python3-mpi4py python3-numpy
     libhdf5-openmpi-dev libpnetcdf-dev python3-h5py-mpi gfortran
     iproute2 procps
+    # the wheel, the training run, README's Python
+    python3-setuptools python3-wheel python3-pip python3-torch python3-sklearn
     # programs on a mount
     git rsync sqlite3
 )

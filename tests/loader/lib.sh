@@ -7,6 +7,8 @@
 #   load N DATASET K=V...   check_load with N ranks
 #   background_load DATASET K=V...   with 4 ranks, until it has begun to load
 #   kill_rank               one of those, and the run has to end
+#   find_python MODULE...   a Python that has them, mpi4py and numpy: $python; sets
+#                           what it needs to find our module in the build tree
 #   hdf5_have               is there HDF5? builds $work/make_hdf5; sets hdf5_index
 
 capstan=$top_builddir/src/tools/capstan
@@ -57,7 +59,7 @@ load() {
     mpi "$load_ranks" "$top_builddir/tests/loader/check_load" "$@" \
         >"$work/out" 2>&1 && return 0
     cat "$work/out" >&2
-    die "$load_ranks ranks: $*"
+    die "$load_ranks ranks: $1 ..."
 }
 
 background_load() {
@@ -93,4 +95,17 @@ hdf5_have() {
     # shellcheck disable=SC2086
     "$MPICC" -std=gnu11 "$top_srcdir/tests/loader/make_hdf5.c" \
         -o "$work/make_hdf5" $hdf5_flags || die "make_hdf5 does not build"
+}
+
+find_python() {
+    for python in ${CAPSTAN_TEST_PYTHON:-python3 /usr/bin/python3} none; do
+        find_imports=$(printf ', %s' "$@")
+        "$python" -c "import mpi4py, numpy$find_imports" 2>/dev/null && break
+    done
+    python_lacks="no Python with mpi4py, numpy$find_imports"
+    CAPSTAN_LOADER_LIBRARY=$top_builddir/src/loader/.libs/libcapstan_loader.so.0
+    PYTHONPATH=$top_srcdir/src/python
+    PYTHONDONTWRITEBYTECODE=1
+    export CAPSTAN_LOADER_LIBRARY PYTHONPATH PYTHONDONTWRITEBYTECODE
+    [ "$python" != none ]
 }

@@ -7,6 +7,7 @@
 #   MATRIX=full    1, 2, 4, 7 ranks, taken up by 2, 4, 7, 1; also a killed rank
 #   MATRIX_IO=...  plain files by another io component: ompio, romio321; and no
 #                  cluster
+#   MATRIX_WITH=.. more of check_load's words, progress=1 for example
 #   MATRIX_SEED=N  where runs are left, and in which order samples come
 . "$top_srcdir/tests/cluster/lib.sh"
 . "$top_srcdir/tests/loader/lib.sh"
@@ -56,6 +57,8 @@ fi
 
 # What check_load is to know of a format: batch, and the sources.
 wish() {
+    # shellcheck disable=SC2086
+    [ -z "$MATRIX_WITH" ] || echo $MATRIX_WITH
     case $1 in
     tar) echo batch=16 tree="$work/tree" ;;
     tfrecord) echo batch=50 list="$work/list" shuffle=1 window=2 ;;

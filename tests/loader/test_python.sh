@@ -3,15 +3,7 @@
 . "$top_srcdir/tests/cluster/lib.sh"
 . "$top_srcdir/tests/loader/lib.sh"
 
-for python in ${CAPSTAN_TEST_PYTHON:-python3 /usr/bin/python3} none; do
-    "$python" -c "import mpi4py, numpy" 2>/dev/null && break
-done
-[ "$python" = none ] &&
-    skip "no mpi4py or no numpy (Debian: python3-mpi4py python3-numpy)"
-CAPSTAN_LOADER_LIBRARY=$top_builddir/src/loader/.libs/libcapstan_loader.so.0
-PYTHONPATH=$top_srcdir/src/python
-PYTHONDONTWRITEBYTECODE=1
-export CAPSTAN_LOADER_LIBRARY PYTHONPATH PYTHONDONTWRITEBYTECODE
+find_python sys || skip "$python_lacks (Debian: python3-mpi4py python3-numpy)"
 [ -e "$CAPSTAN_LOADER_LIBRARY" ] || skip "the loader is built without sharing"
 
 cluster_up --servers 2 --targets 2 --stripe-size 65536

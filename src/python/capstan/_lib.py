@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """libcapstan_loader through ctypes: the structs and calls of capstan/loader.h.
 
-The library is $CAPSTAN_LOADER_LIBRARY, else the one installed together with this
-module, else what the dynamic linker finds. ctypes gives the interpreter's lock
+The library is $CAPSTAN_LOADER_LIBRARY, else the one in this package (a wheel), else
+the one installed together with it, else what the dynamic linker finds. ctypes gives the interpreter's lock
 up during each call.
 """
 import ctypes
@@ -92,9 +92,12 @@ def _find():
     given = os.environ.get("CAPSTAN_LOADER_LIBRARY")
     if given:
         return given
+    here = pathlib.Path(__file__).resolve()
     # LIBDIR/capstan/python/capstan/_lib.py
-    beside = pathlib.Path(__file__).resolve().parents[3] / _NAME
-    return str(beside) if beside.exists() else _NAME
+    for directory in here.parent / "lib", here.parents[3]:
+        if (directory / _NAME).exists():
+            return str(directory / _NAME)
+    return _NAME
 
 
 def _load():
