@@ -201,6 +201,7 @@ struct adio_explain {
     uint64_t bytes_storage;   /* this rank moved to or from storage */
     uint64_t bytes_delivered; /* this rank wanted and got */
     uint64_t bytes_exchanged; /* this rank sent to other ranks */
+    uint64_t bytes_between_nodes; /* of them, read by two-phase for others */
     uint64_t messages;        /* this rank sent to other ranks */
     uint64_t memory;          /* this rank allocated for it, at most */
     uint64_t plans_reused;    /* 1: what was agreed on the last time served */

@@ -121,6 +121,8 @@ static int make_buffers(struct coll_op *op)
     agg->nrounds = (agg->space.bytes + agg->buffer_size - 1) / agg->buffer_size;
     rc = coll_union_init(&agg->set, agg->buffer_size);
     if (rc == 0)
+        rc = coll_pass_reserve(&agg->pass, agg->nclients);
+    if (rc == 0)
         rc = make_slot(op, 0);
     if (rc == 0 && agg->nrounds > 1)
         rc = make_slot(op, 1);
@@ -356,6 +358,7 @@ void coll_agg_reset(struct coll_agg *agg)
     coll_union_fini(&agg->set);
     coll_scratch_fini(&agg->scratch);
     coll_list_fini(&agg->clip);
+    coll_pass_fini(&agg->pass);
     *agg = (struct coll_agg){.lost_from = UINT64_MAX};
 }
 

@@ -31,6 +31,13 @@ struct agg_slot {
     int nmemories;
 };
 
+/* The clients of a round that want anything, ordered by group. */
+struct coll_pass {
+    struct coll_wish **order;
+    size_t n;
+    size_t *heads; /* of a group: the first of each node */
+};
+
 struct coll_agg {
     struct coll_wish *clients; /* in the exchange */
     size_t nclients;
@@ -43,6 +50,7 @@ struct coll_agg {
     struct agg_slot slots[2];
     struct coll_scratch scratch;
     struct coll_list clip;
+    struct coll_pass pass;
     struct coll_round last; /* sent on failure */
     uint64_t lost_from;     /* WRITE: from here on bytes are not in storage */
     bool is_failed;
@@ -69,5 +77,19 @@ int coll_round_unite(struct coll_agg *agg, struct agg_slot *slot);
 /** Send the round and its data (READ), or receive data for it (WRITE).
  *  @return 0 or -ENOMEM; what was posted before it stays posted. */
 int coll_round_post(struct coll_op *op, struct agg_slot *slot);
+
+/** Make room for so many clients. @return 0 or -ENOMEM. */
+int coll_pass_reserve(struct coll_pass *pass, size_t nclients);
+void coll_pass_fini(struct coll_pass *pass);
+
+/** Bring clients that want the same together, nodes by nearness. */
+void coll_pass_sort(struct coll_pass *pass);
+
+/** Where the group that begins at `first` ends. */
+size_t coll_pass_group_end(const struct coll_pass *pass, size_t first);
+
+/** Say in rounds[slot] of each of a group from whom it has the data and to whom
+ *  it passes it on; all are COLL_NO_RANK before. */
+void coll_pass_lay(struct coll_pass *pass, size_t first, size_t end, int slot);
 
 #endif

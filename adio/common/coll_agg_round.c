@@ -41,6 +41,7 @@ void coll_round_begin(struct coll_agg *agg, struct agg_slot *slot)
         to = agg->space.bytes;
     slot->origin = from;
     slot->round = (struct coll_round){
+        .number = agg->next_round,
         .lo = coll_space_offset(&agg->space, from, false),
         .hi = coll_space_offset(&agg->space, to, true),
     };
@@ -84,69 +85,146 @@ int coll_round_unite(struct coll_agg *agg, struct agg_slot *slot)
     return rc;
 }
 
-static void post_data(struct coll_op *op, struct agg_slot *slot, int rank,
-                      const struct coll_memory *memory)
+static void announce(struct coll_op *op, struct agg_slot *slot,
+                     struct coll_wish *client)
 {
-    MPI_Request *request = &slot->requests[slot->nrequests++];
+    int i = (int)(slot - op->agg->slots);
+    struct coll_round *round = &client->rounds[i];
 
-    if (op->verb == COLL_READ)
-        PMPI_Isend(memory->base, memory->count, memory->type, rank,
-                   COLL_TAG_DATA, op->kept->comm, request);
-    else
-        PMPI_Irecv(memory->base, memory->count, memory->type, rank,
-                   COLL_TAG_DATA, op->kept->comm, request);
+    PMPI_Isend(round, COLL_ROUND_BYTES, MPI_BYTE, client->rank, COLL_TAG_ROUND,
+               op->kept->comm, &slot->requests[slot->nrequests++]);
+    op->explain.messages += client->rank != op->file->rank;
 }
 
-static void count_sent(struct coll_op *op, int rank, uint64_t bytes)
+static void send(struct coll_op *op, struct agg_slot *slot,
+                 const struct coll_wish *client, uint64_t bytes)
 {
-    if (rank == op->file->rank)
-        return;
-    op->explain.messages++;
-    if (op->verb == COLL_WRITE || bytes == 0)
+    const struct coll_memory *memory = &slot->memories[slot->nmemories - 1];
+
+    PMPI_Isend(memory->base, memory->count, memory->type, client->rank,
+               COLL_TAG_DATA, op->kept->comm,
+               &slot->requests[slot->nrequests++]);
+    if (client->rank == op->file->rank)
         return;
     op->explain.messages++;
     op->explain.bytes_exchanged += bytes;
+    if (client->node != (unsigned)op->kept->nodes.here)
+        op->explain.bytes_between_nodes += bytes;
 }
 
-/* Everything of one client in one round. */
-static int post_client(struct coll_op *op, struct agg_slot *slot,
-                       struct coll_wish *client)
+static void receive(struct coll_op *op, struct agg_slot *slot, int rank)
 {
-    struct coll_agg *agg = op->agg;
-    struct coll_memory *memory = &slot->memories[slot->nmemories];
-    uint64_t wanted = 0, bytes;
-    int rc = place(agg, slot, client, slot->round.hi);
+    const struct coll_memory *memory = &slot->memories[slot->nmemories - 1];
 
-    if (rc != 0)
-        return rc;
-    wanted = runs_bytes(agg->scratch.list.runs, agg->scratch.list.n);
-    if (wanted == 0)
-        return 0;
-    if (slot->round.valid < slot->round.hi)
-        rc = place(agg, slot, client, slot->round.valid);
+    PMPI_Irecv(memory->base, memory->count, memory->type, rank, COLL_TAG_DATA,
+               op->kept->comm, &slot->requests[slot->nrequests++]);
+}
+
+/* Describe the memory of one client's data. @return 0 or -ENOMEM. */
+static int describe(struct coll_agg *agg, struct agg_slot *slot,
+                    struct coll_wish *client, uint64_t *bytes_out)
+{
+    int rc = place(agg, slot, client, slot->round.valid);
+
     if (rc == 0)
-        rc = coll_memory_make(&agg->scratch, memory);
+        rc = coll_memory_make(&agg->scratch, &slot->memories[slot->nmemories]);
     if (rc != 0)
         return rc;
-    bytes = runs_bytes(agg->scratch.list.runs, agg->scratch.list.n);
     slot->nmemories++;
-    client->left -= wanted;
-    PMPI_Isend(&slot->round, COLL_ROUND_BYTES, MPI_BYTE, client->rank,
-               COLL_TAG_ROUND, op->kept->comm,
-               &slot->requests[slot->nrequests++]);
-    if (bytes > 0)
-        post_data(op, slot, client->rank, memory);
-    count_sent(op, client->rank, bytes);
+    *bytes_out = runs_bytes(agg->scratch.list.runs, agg->scratch.list.n);
     return 0;
 }
 
-int coll_round_post(struct coll_op *op, struct agg_slot *slot)
+/* A round as one client is told it, for now without passing on. */
+static void set_round(struct coll_agg *agg, struct agg_slot *slot,
+                      struct coll_wish *client)
+{
+    struct coll_round *round = &client->rounds[slot - agg->slots];
+
+    *round = slot->round;
+    round->from = COLL_NO_RANK;
+    for (int i = 0; i < COLL_PASS_MAX; i++)
+        round->to[i] = COLL_NO_RANK;
+}
+
+/* Into agg->pass: who wants what of a round. @return 0 or -ENOMEM. */
+static int ask_clients(struct coll_op *op, struct agg_slot *slot)
 {
     struct coll_agg *agg = op->agg;
     int rc = 0;
 
-    for (size_t i = 0; i < agg->nclients && rc == 0; i++)
-        if (agg->clients[i].left > 0)
-            rc = post_client(op, slot, &agg->clients[i]);
+    agg->pass.n = 0;
+    for (size_t i = 0; i < agg->nclients && rc == 0; i++) {
+        struct coll_wish *client = &agg->clients[i];
+
+        if (client->left == 0)
+            continue;
+        rc = place(agg, slot, client, slot->round.hi);
+        client->wanted =
+            runs_bytes(agg->scratch.list.runs, agg->scratch.list.n);
+        client->hash = coll_list_hash(&agg->clip);
+        client->nearness = client->node != (unsigned)op->kept->nodes.here;
+        client->nearness += client->rank != op->file->rank;
+        set_round(agg, slot, client);
+        if (client->wanted > 0)
+            agg->pass.order[agg->pass.n++] = client;
+    }
     return rc;
+}
+
+/* The data goes to the first of a group, and the round to all. */
+static int send_group(struct coll_op *op, struct agg_slot *slot, size_t first,
+                      size_t end)
+{
+    struct coll_pass *pass = &op->agg->pass;
+    uint64_t bytes;
+    int rc = describe(op->agg, slot, pass->order[first], &bytes);
+
+    if (rc != 0)
+        return rc;
+    coll_pass_lay(pass, first, end, (int)(slot - op->agg->slots));
+    for (size_t i = first; i < end; i++) {
+        pass->order[i]->left -= pass->order[i]->wanted;
+        announce(op, slot, pass->order[i]);
+    }
+    if (bytes > 0)
+        send(op, slot, pass->order[first], bytes);
+    return 0;
+}
+
+static int deliver(struct coll_op *op, struct agg_slot *slot)
+{
+    struct coll_pass *pass = &op->agg->pass;
+    int rc = ask_clients(op, slot);
+    size_t end;
+
+    if (rc == 0)
+        coll_pass_sort(pass);
+    for (size_t i = 0; i < pass->n && rc == 0; i = end) {
+        end = coll_pass_group_end(pass, i);
+        rc = send_group(op, slot, i, end);
+    }
+    return rc;
+}
+
+static int collect(struct coll_op *op, struct agg_slot *slot)
+{
+    struct coll_pass *pass = &op->agg->pass;
+    int rc = ask_clients(op, slot);
+    uint64_t bytes;
+
+    for (size_t i = 0; i < pass->n && rc == 0; i++) {
+        rc = describe(op->agg, slot, pass->order[i], &bytes);
+        if (rc != 0)
+            break;
+        pass->order[i]->left -= pass->order[i]->wanted;
+        announce(op, slot, pass->order[i]);
+        receive(op, slot, pass->order[i]->rank);
+    }
+    return rc;
+}
+
+int coll_round_post(struct coll_op *op, struct agg_slot *slot)
+{
+    return op->verb == COLL_READ ? deliver(op, slot) : collect(op, slot);
 }

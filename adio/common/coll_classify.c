@@ -61,21 +61,6 @@ bool coll_has_no_holes(const struct coll_summary *all)
     return all->longest == all->end - all->begin || is_tiled(all);
 }
 
-static uint64_t hash_runs(const struct coll_list *list)
-{
-    uint64_t hash = list->n;
-
-    for (size_t i = 0; i < list->n; i++) {
-        const struct run *run = &list->runs[i];
-
-        hash = rng_mix(hash ^ run->offset);
-        hash = rng_mix(hash ^ run->length);
-        hash = rng_mix(hash ^ run->stride);
-        hash = rng_mix(hash ^ run->count);
-    }
-    return hash;
-}
-
 static void describe_access(struct coll_op *op, struct coll_summary *sum)
 {
     sum->begin = UINT64_MAX;
@@ -94,7 +79,7 @@ static void describe_access(struct coll_op *op, struct coll_summary *sum)
         sum->seams += run->count <= SEAMS_MAX ? seams_of(run) : 1;
     }
     sum->asking = sum->bytes > 0;
-    sum->hash = hash_runs(&op->mine);
+    sum->hash = coll_list_hash(&op->mine);
     sum->is_alike = sum->is_ordered = true;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One peer an aggregator, each with three requests: the next round's header
- * and the data of two rounds, for an aggregator has two buffers. Everything is
- * tested by one Testsome.
+ * One peer an aggregator, each with a request for the next round's header and
+ * two places for the data of a round, for an aggregator has two buffers. A
+ * place has a request for the data and, of a read that other ranks want too,
+ * some for passing it on. Everything is tested by one Testsome.
  *
  * Possible failure modes: a header with a code ends that peer, data under way
  * is still awaited. Memory for the largest round is taken before the first
@@ -14,7 +15,17 @@
 
 #include <errno.h>
 
-enum { REQ_HEADER, REQ_DATA0, REQ_DATA1, REQS };
+#define PLACE_REQS (1 + COLL_PASS_MAX)
+
+enum { REQ_HEADER, REQ_PLACES, REQS = REQ_PLACES + 2 * PLACE_REQS };
+
+/* The data of a round, from its message on until it has come and gone. */
+struct place {
+    struct coll_round round;
+    struct coll_memory memory;
+    uint64_t bytes;
+    int nunder_way; /* requests */
+};
 
 struct peer {
     int rank;
@@ -24,7 +35,8 @@ struct peer {
     uint64_t reached;             /* end of the last round taken */
     struct coll_round round;
     bool has_round; /* arrived, data not yet posted */
-    struct coll_memory data[2];
+    uint32_t owner;
+    struct place places[2];
 };
 
 struct coll_client {
@@ -82,6 +94,7 @@ void coll_client_start(struct coll_op *op)
 
         client->peers[i] = (struct peer){
             .rank = coll_owner_rank(op, part->owner),
+            .owner = part->owner,
             .list = &part->list,
             .left = runs_bytes(part->list.runs, part->list.n),
         };
@@ -102,26 +115,61 @@ static uint64_t cut(struct coll_client *client, struct peer *peer, uint64_t to)
     return runs_bytes(list->runs, list->n);
 }
 
-static void post_data(struct coll_op *op, struct peer *peer, MPI_Request *to,
-                      struct coll_memory *memory)
+static MPI_Request *requests_of(struct coll_op *op, size_t i, int which)
 {
-    coll_memory_make(&op->client->scratch, memory);
-    if (op->verb == COLL_READ) {
-        PMPI_Irecv(memory->base, memory->count, memory->type, peer->rank,
-                   COLL_TAG_DATA, op->kept->comm, to);
-        return;
-    }
-    PMPI_Isend(memory->base, memory->count, memory->type, peer->rank,
-               COLL_TAG_DATA, op->kept->comm, to);
+    return &op->client->requests[i * REQS + REQ_PLACES +
+                                 (size_t)(which * PLACE_REQS)];
 }
 
-static void count_sent(struct coll_op *op, const struct peer *peer,
-                       uint64_t bytes)
+/* Two rounds of an owner may be on their way from one rank to another. */
+static int pass_tag(const struct peer *peer, const struct place *place)
 {
-    if (op->verb == COLL_READ || peer->rank == op->file->rank)
+    return COLL_TAG_PASS + (int)(2 * peer->owner + place->round.number % 2);
+}
+
+static void receive(struct coll_op *op, const struct peer *peer,
+                    struct place *place, MPI_Request *to)
+{
+    const struct coll_memory *memory = &place->memory;
+    bool is_passed = place->round.from != COLL_NO_RANK;
+
+    PMPI_Irecv(memory->base, memory->count, memory->type,
+               is_passed ? place->round.from : peer->rank,
+               is_passed ? pass_tag(peer, place) : COLL_TAG_DATA,
+               op->kept->comm, to);
+}
+
+static void send(struct coll_op *op, const struct peer *peer,
+                 struct place *place, MPI_Request *to)
+{
+    const struct coll_memory *memory = &place->memory;
+
+    PMPI_Isend(memory->base, memory->count, memory->type, peer->rank,
+               COLL_TAG_DATA, op->kept->comm, to);
+    if (peer->rank == op->file->rank)
         return;
     op->explain.messages++;
-    op->explain.bytes_exchanged += bytes;
+    op->explain.bytes_exchanged += place->bytes;
+}
+
+/* The data of a read is here: others may wait for it. */
+static void pass_on(struct coll_op *op, const struct peer *peer,
+                    struct place *place, MPI_Request *requests)
+{
+    const struct coll_memory *memory = &place->memory;
+
+    for (int i = 0; i < COLL_PASS_MAX; i++) {
+        if (place->round.to[i] == COLL_NO_RANK)
+            continue;
+        PMPI_Isend(memory->base, memory->count, memory->type,
+                   place->round.to[i], pass_tag(peer, place), op->kept->comm,
+                   &requests[1 + i]);
+        place->nunder_way++;
+        op->explain.messages++;
+        op->explain.bytes_exchanged += place->bytes;
+        if (i < COLL_PASS_WITHIN)
+            op->explain.bytes_between_nodes += place->bytes;
+    }
 }
 
 /* Post the data of a round that has come, when one of two places is free. */
@@ -129,28 +177,49 @@ static void take_round(struct coll_op *op, size_t i)
 {
     struct coll_client *client = op->client;
     struct peer *peer = &client->peers[i];
-    MPI_Request *requests = &client->requests[i * REQS];
-    int place = requests[REQ_DATA0] == MPI_REQUEST_NULL ? 0 : 1;
-    uint64_t bytes;
+    int which = peer->places[0].nunder_way == 0 ? 0 : 1;
+    struct place *place = &peer->places[which];
 
-    if (requests[REQ_DATA0 + place] != MPI_REQUEST_NULL)
+    if (place->nunder_way > 0)
         return;
     peer->has_round = false;
     if (peer->round.code != 0)
         return;
+    place->round = peer->round;
     peer->left -= cut(client, peer, peer->round.hi);
     peer->reached = peer->round.hi;
-    bytes = cut(client, peer, peer->round.valid);
-    if (bytes > 0) {
-        post_data(op, peer, &requests[REQ_DATA0 + place], &peer->data[place]);
-        count_sent(op, peer, bytes);
-        op->bytes += bytes;
+    place->bytes = cut(client, peer, peer->round.valid);
+    if (place->bytes > 0) {
+        coll_memory_make(&client->scratch, &place->memory);
+        (op->verb == COLL_READ ? receive : send)(op, peer, place,
+                                                 requests_of(op, i, which));
+        place->nunder_way = 1;
+        op->bytes += place->bytes;
     }
     while (peer->first < peer->list->n &&
            run_end(&peer->list->runs[peer->first]) <= peer->round.hi)
         peer->first++;
     if (peer->left > 0)
         await_round(op, i);
+}
+
+/* Request `index` is over. */
+static void end_request(struct coll_op *op, int index)
+{
+    size_t i = (size_t)index / REQS;
+    struct peer *peer = &op->client->peers[i];
+    int which = (index % REQS - REQ_PLACES) / PLACE_REQS;
+    struct place *place = &peer->places[which];
+
+    if (index % REQS == REQ_HEADER) {
+        peer->has_round = true;
+        return;
+    }
+    place->nunder_way--;
+    if (op->verb == COLL_READ && (index % REQS - REQ_PLACES) % PLACE_REQS == 0)
+        pass_on(op, peer, place, requests_of(op, i, which));
+    if (place->nunder_way == 0)
+        coll_memory_free(&place->memory);
 }
 
 bool coll_client_step(struct coll_op *op)
@@ -163,15 +232,8 @@ bool coll_client_step(struct coll_op *op)
         return true;
     PMPI_Testsome((int)(client->npeers * REQS), client->requests, &n,
                   client->indices, MPI_STATUSES_IGNORE);
-    for (int k = 0; n != MPI_UNDEFINED && k < n; k++) {
-        struct peer *peer = &client->peers[client->indices[k] / REQS];
-        int what = client->indices[k] % REQS;
-
-        if (what == REQ_HEADER)
-            peer->has_round = true;
-        else
-            coll_memory_free(&peer->data[what - REQ_DATA0]);
-    }
+    for (int k = 0; n != MPI_UNDEFINED && k < n; k++)
+        end_request(op, client->indices[k]);
     for (i = 0; i < client->npeers; i++)
         if (client->peers[i].has_round)
             take_round(op, i);

@@ -4,9 +4,10 @@
  * asked for in the exchange.
  *
  * An aggregator begins each of its rounds that concern this rank with a
- * coll_round message. On a read the data follows it; on a write it is the
- * permission to send. Both sides know the rank's runs, so the round's bounds
- * say exactly which bytes, in which order: nothing else travels.
+ * coll_round message. On a read the data follows it, from the aggregator or
+ * from another rank that wants the same, and may have to be passed on; on a
+ * write it is the permission to send. Both sides know the rank's runs, so the
+ * round's bounds say exactly which bytes, in which order: nothing else travels.
  *
  * Units    bytes.
  * Threads  as coll.h.
@@ -16,16 +17,6 @@
 #define CAPSTAN_ADIO_COLL_CLIENT_H
 
 #include "adio/common/coll_exchange.h"
-
-/* The round lo .. hi - 1 of an aggregator; below `valid` bytes exist. */
-struct coll_round {
-    int64_t code;
-    uint64_t lo;
-    uint64_t hi;
-    uint64_t valid;
-};
-
-#define COLL_ROUND_BYTES ((int)sizeof(struct coll_round))
 
 /** Forget the peers. */
 void coll_client_reset(struct coll_client *client);

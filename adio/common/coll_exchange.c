@@ -60,7 +60,7 @@ static int set_up(struct coll_op *op, struct coll_exchange *exchange)
                          &exchange->parts) != 0)
         return -ENOMEM;
     for (i = 0; i < exchange->parts.n; i++)
-        nruns += exchange->parts.parts[i].list.n;
+        nruns += exchange->parts.parts[i].list.n + 1;
     if (nruns == 0)
         return 0;
     exchange->wire = mem_calloc(nruns, sizeof(*exchange->wire));
@@ -129,11 +129,13 @@ void coll_exchange_start(struct coll_op *op)
         const struct coll_part *part = &exchange->parts.parts[i];
         int to = coll_owner_rank(op, part->owner);
 
-        coll_wire_encode(&part->list, wire);
-        PMPI_Issend(wire, (int)part->list.n, op->kept->run_type, to,
+        *wire =
+            (struct coll_wire_run){.offset = (unsigned)op->kept->nodes.here};
+        coll_wire_encode(&part->list, wire + 1);
+        PMPI_Issend(wire, (int)part->list.n + 1, op->kept->run_type, to,
                     COLL_TAG_REQUEST, op->kept->comm,
                     &exchange->sends[exchange->nsends++]);
-        wire += part->list.n;
+        wire += part->list.n + 1;
         op->explain.messages += to != op->file->rank;
     }
 }
@@ -182,17 +184,18 @@ static void receive_all(struct coll_op *op)
 
 static void decode(struct coll_wish *wish)
 {
-    for (int i = 0; i < wish->count; i++) {
+    wish->node = wish->is_lost ? 0 : wish->wire[0].offset;
+    wish->list.n = 0;
+    for (int i = 1; i < wish->count; i++) {
         const struct coll_wire_run *wire = &wish->wire[i];
 
-        wish->list.runs[i] = (struct run){
+        wish->list.runs[wish->list.n++] = (struct run){
             .offset = wire->offset,
             .length = wire->length,
             .stride = wire->stride,
             .count = wire->count,
         };
     }
-    wish->list.n = (size_t)wish->count;
     wish->left = wish->is_lost ? 1 : runs_bytes(wish->list.runs, wish->list.n);
     free(wish->wire);
     wish->wire = NULL;

@@ -2,12 +2,12 @@
 /*
  * Two-phase: who wants what of whom, without an array of ranks anywhere.
  *
- * A rank sends each aggregator its compressed runs; aggregators do not know
- * from how many ranks they will hear. Termination is the nonblocking consensus
- * of Hoefler, Siebert and Lumsdaine, "Scalable communication protocols for
- * dynamic sparse data exchange" (PPoPP 2010): synchronous sends, a nonblocking
- * barrier entered when one's own have all been received, the end when it is
- * over.
+ * A rank sends each aggregator its node and its compressed runs; aggregators do
+ * not know from how many ranks they will hear. Termination is the nonblocking
+ * consensus of Hoefler, Siebert and Lumsdaine, "Scalable communication
+ * protocols for dynamic sparse data exchange" (PPoPP 2010): synchronous sends,
+ * a nonblocking barrier entered when one's own have all been received, the end
+ * when it is over.
  *
  * Units    bytes. Runs of others have no memory address.
  * Threads  as coll.h.
@@ -31,6 +31,27 @@ struct coll_wire_run {
     uint64_t count;
 };
 
+#define COLL_PASS_BETWEEN 0 /* places in coll_round.to: ranks of other nodes   \
+                             */
+#define COLL_PASS_WITHIN 2  /* and of this one */
+#define COLL_PASS_MAX 4
+#define COLL_NO_RANK (-1)
+
+/* The round lo .. hi - 1 of an aggregator; below `valid` bytes exist. */
+struct coll_round {
+    int64_t code;
+    uint64_t lo;
+    uint64_t hi;
+    uint64_t valid;
+    uint64_t number;
+    int32_t
+        from; /* whose message the data is; COLL_NO_RANK: the aggregator's */
+    int32_t to[COLL_PASS_MAX]; /* who is sent it on; COLL_NO_RANK: nobody */
+    int32_t spare;
+};
+
+#define COLL_ROUND_BYTES ((int)sizeof(struct coll_round))
+
 /** Write a list's runs to a place that has room for them. */
 void coll_wire_encode(const struct coll_list *list, struct coll_wire_run *to);
 
@@ -42,9 +63,14 @@ struct coll_wish {
     int count;
     MPI_Request request; /* its arrival, later the last round's */
     struct coll_list list;
-    bool is_lost;  /* no memory for the list: the rank must be told */
-    size_t first;  /* runs before it end before every round to come */
-    uint64_t left; /* bytes of rounds not yet begun */
+    uint64_t node;               /* of the rank */
+    struct coll_round rounds[2]; /* as this rank is told them, by buffer */
+    uint64_t wanted;             /* bytes of the round that is being sent */
+    uint64_t hash;     /* of what it wants of the round that is being sent */
+    uint64_t nearness; /* the less, the nearer to the aggregator */
+    bool is_lost;      /* no memory for the list: the rank must be told */
+    size_t first;      /* runs before it end before every round to come */
+    uint64_t left;     /* bytes of rounds not yet begun */
 };
 
 struct coll_wishes {

@@ -27,6 +27,7 @@ enum coll_tag {
     COLL_TAG_ROUND,
     COLL_TAG_DATA,
     COLL_TAG_STEP, /* and the next: two steps may be under way */
+    COLL_TAG_PASS = COLL_TAG_STEP + 2, /* and on: two for each owner */
 };
 
 /*

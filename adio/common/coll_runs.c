@@ -10,6 +10,7 @@
 #include "adio/common/coll_runs.h"
 
 #include "base/mem.h"
+#include "base/rng.h"
 
 #include <errno.h>
 
@@ -328,4 +329,19 @@ int coll_take(const struct run *runs, size_t n, struct coll_cursor *cursor,
         }
     }
     return 0;
+}
+
+uint64_t coll_list_hash(const struct coll_list *list)
+{
+    uint64_t hash = list->n;
+
+    for (size_t i = 0; i < list->n; i++) {
+        const struct run *run = &list->runs[i];
+
+        hash = rng_mix(hash ^ run->offset);
+        hash = rng_mix(hash ^ run->length);
+        hash = rng_mix(hash ^ run->stride);
+        hash = rng_mix(hash ^ run->count);
+    }
+    return hash;
 }

@@ -33,6 +33,9 @@ int coll_list_push(struct coll_list *list, const struct run *run);
 
 void coll_list_fini(struct coll_list *list);
 
+/** Of what the runs hold of the file, wherever their memory is. */
+uint64_t coll_list_hash(const struct coll_list *list);
+
 /**
  * Copy a caller's runs into the engine's form: none empty, contiguous vectors
  * as one block, no run that overlaps itself, sorted by offset.

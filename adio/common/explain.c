@@ -22,6 +22,7 @@ enum explain_kind { KIND_STRATEGY, KIND_TEXT, KIND_U32, KIND_U64 };
     X(capstan_last_bytes_storage, U64, bytes_storage)                          \
     X(capstan_last_bytes_delivered, U64, bytes_delivered)                      \
     X(capstan_last_bytes_exchanged, U64, bytes_exchanged)                      \
+    X(capstan_last_bytes_between_nodes, U64, bytes_between_nodes)              \
     X(capstan_last_messages, U64, messages)                                    \
     X(capstan_last_memory, U64, memory)                                        \
     X(capstan_last_plan_reused, U64, plans_reused)                             \
