@@ -31,7 +31,8 @@ extern "C" {
     X(DAMAGED, "damaged", "a record does not decode")                          \
     X(LOCKED, "locked", "a name is locked for a change that is forgotten")     \
     X(UNSETTLED, "unsettled", "a change of several targets does not end")      \
-    X(ORPHAN, "orphan", "a removed file's objects are not freed")
+    X(ORPHAN, "orphan", "a removed file's objects are not freed")             \
+    X(STRAY, "stray", "a target holds data of an inode that is not there")
 
 enum capstan_problem_kind {
 #define X(NAME, name, prose) CAPSTAN_PROBLEM_##NAME,

@@ -3,14 +3,16 @@
  * The check of the namespace: collect, compare, look once more, repair.
  *
  * The happy path: every target tells all its entries, inodes, directories,
- * changes, locks and orphans, page by page; sorted by number they are compared.
- * What is wrong in a first pass and still wrong in a second, some seconds later,
- * is a problem: changes under way come and go between the two.
+ * changes, locks and orphans, and its objects last, page by page; sorted by
+ * number they are compared. What is wrong in a first pass and still wrong in a
+ * second, some seconds later, is a problem: changes under way come and go
+ * between the two.
  *
  * Repair, only what needs no guess: an entry without an inode goes; an inode
  * without a name comes to /lost+found under its number; counts are counted
  * anew; a lock whose change is forgotten is lifted. Not repaired: damaged
- * records, impossible layouts, directories with several names.
+ * records, impossible layouts, directories with several names; nor is data
+ * freed whose inode is gone, for it may be all that is left of a file.
  *
  * Possible failure modes are: a target that does not answer (no verdict); more
  * names than fit memory.
@@ -164,6 +166,10 @@ static int collect(struct check *check)
         for (const char *kind = "eafmpo"; rc == 0 && *kind != '\0'; kind++)
             rc = collect_kind(check, (uint8_t)*kind);
     }
+    for (unsigned i = 0; rc == 0 && i < cluster->ntargets; i++) {
+        check->target = cluster->target_ids[i];
+        rc = collect_kind(check, PROTO_CHECK_OBJECT);
+    }
     return rc;
 }
 
@@ -312,6 +318,17 @@ static void judge_dir(struct check *check, const struct thing *dir,
         suspect(check, CAPSTAN_PROBLEM_FROZEN, dir, 0);
 }
 
+/* Objects are listed when all records are: so those of a file that was removed
+ * meanwhile have an orphan, or are gone. */
+static void judge_object(struct check *check, const struct thing *object)
+{
+    size_t n;
+
+    if (find(check, 'a', object->a, &n) == NULL &&
+        find(check, 'o', object->a, &n) == NULL)
+        suspect(check, CAPSTAN_PROBLEM_STRAY, object, 0);
+}
+
 static void judge_thing(struct check *check, const struct thing *thing,
                         const struct tally *tallies, size_t ntallies)
 {
@@ -341,6 +358,9 @@ static void judge_thing(struct check *check, const struct thing *thing,
     case 'o': /* one that is held open has its inode */
         if (find(check, 'a', thing->a, &n) == NULL)
             suspect(check, CAPSTAN_PROBLEM_ORPHAN, thing, 0);
+        break;
+    case PROTO_CHECK_OBJECT:
+        judge_object(check, thing);
         break;
     default:
         break;

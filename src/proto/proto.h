@@ -185,6 +185,9 @@ struct proto_entry {
 /* One record in a page of CHECK: what fsck needs of it. */
 enum { PROTO_CHECK_LAYOUT = 1, PROTO_CHECK_DAMAGED = 2 };
 
+/* The kind that is no record but an object: a is its inode number. */
+#define PROTO_CHECK_OBJECT 'd'
+
 struct proto_check {
     uint8_t kind;  /* first byte of the key: see the on-disk format */
     uint8_t type;  /* of an inode; of a directory: frozen or gone */

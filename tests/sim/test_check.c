@@ -195,12 +195,48 @@ static void test_what_needs_a_guess_is_told_only(void)
     sim_fini(&sim);
 }
 
+static void write_file(const char *path, size_t len)
+{
+    static const char bytes[20000] = {1};
+    struct capstan_file *file;
+    size_t done;
+
+    CU_ASSERT_EQUAL_FATAL(
+        capstan_file_open(sim.clients[0], path,
+                          CAPSTAN_OPEN_WRITE | CAPSTAN_OPEN_CREATE, NULL,
+                          &file),
+        0);
+    CU_ASSERT_EQUAL(capstan_file_write(file, 0, bytes, len, &done), 0);
+    CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+}
+
+/* A file over all four targets, and one of another target's: with the record
+ * of the first gone, each target holds data of nothing. */
+static void test_data_without_an_inode_is_told_only(void)
+{
+    start();
+    write_file("/d/data", 20000);
+    write_file("/d/whole", 20000);
+    CU_ASSERT_EQUAL(check(false), 0);
+    CU_ASSERT_EQUAL(counts.problems, 0);
+    remove_inode("/d/data");
+    CU_ASSERT_EQUAL(check(true), 0);
+    CU_ASSERT_EQUAL(found[CAPSTAN_PROBLEM_DANGLING], 1);
+    CU_ASSERT_EQUAL(found[CAPSTAN_PROBLEM_STRAY], 4);
+    CU_ASSERT_EQUAL(counts.repaired, 1);
+    CU_ASSERT_EQUAL(check(false), 0);
+    CU_ASSERT_EQUAL(found[CAPSTAN_PROBLEM_STRAY], 4);
+    CU_ASSERT_EQUAL(counts.problems, 4);
+    sim_fini(&sim);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
         UNIT_TEST(test_a_whole_namespace_has_no_problem),
         UNIT_TEST(test_damage_is_found_and_repaired),
         UNIT_TEST(test_what_needs_a_guess_is_told_only),
+        UNIT_TEST(test_data_without_an_inode_is_told_only),
     };
 
     return UNIT_MAIN("sim/check", tests);
