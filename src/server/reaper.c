@@ -263,13 +263,20 @@ static void ask_there(struct reap *reap, uint16_t id)
     rpc_call_start(target->rpc, &reap->call);
 }
 
+/* A file that was never striped has its bytes at its home alone; but one that
+ * was held when its name went may have been striped since. */
+static unsigned columns(const struct reap *reap)
+{
+    return reap->is_held ? reap->layout.width : layout_columns(&reap->layout);
+}
+
 /* Ask the target of the current column; behind the last, end it. */
 static void ask_column(struct reap *reap)
 {
     struct srv_target *target = reap->reaper->target;
     uint16_t id;
 
-    if (reap->column < reap->layout.width) {
+    if (reap->column < columns(reap)) {
         id = reap->layout.targets[reap->column];
         if (id == target->config.target)
             ask_here(reap);
