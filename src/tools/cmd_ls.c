@@ -13,9 +13,9 @@
 
 #include <capstan/namespace.h>
 
-#include "tools/json.h"
 #include "tools/listing.h"
 #include "tools/options.h"
+#include "tools/show.h"
 
 struct list {
     struct capstan_session *session;
@@ -28,29 +28,6 @@ struct list {
     size_t printed;
     struct json json;
 };
-
-static const char *type_name(enum capstan_type type)
-{
-    return type == CAPSTAN_DIRECTORY ? "directory" : "file";
-}
-
-/* A name as it is, but on a terminal without what could steer it. */
-static void print_name(const char *name, bool is_tty)
-{
-    for (; *name != '\0'; name++)
-        putchar(is_tty && ((unsigned char)*name < ' ' || *name == 127) ? '?'
-                                                                       : *name);
-}
-
-static void mode_text(char *text, const struct capstan_stat *stat_buf)
-{
-    static const char letters[] = "rwxrwxrwx";
-
-    text[0] = stat_buf->type == CAPSTAN_DIRECTORY ? 'd' : '-';
-    for (int i = 0; i < 9; i++)
-        text[i + 1] = stat_buf->mode & (0400u >> i) ? letters[i] : '-';
-    text[10] = '\0';
-}
 
 static void time_text(char *text, size_t size, const char *format,
                       uint64_t time_ns)
@@ -67,35 +44,10 @@ static void print_long(const struct capstan_stat *stat_buf)
 {
     char mode[11], mtime[32];
 
-    mode_text(mode, stat_buf);
+    show_mode(mode, stat_buf);
     time_text(mtime, sizeof(mtime), "%Y-%m-%d %H:%M", stat_buf->mtime_ns);
     printf("%s %5" PRIu32 " %5" PRIu32 " %12" PRIu64 " %s ", mode,
            stat_buf->uid, stat_buf->gid, stat_buf->size, mtime);
-}
-
-static void print_json(struct json *json, const char *path,
-                       const struct capstan_stat *stat_buf)
-{
-    char mode[8];
-
-    snprintf(mode, sizeof(mode), "%04o", stat_buf->mode & 07777);
-    json_open(json, NULL, '{');
-    json_string(json, "path", path);
-    json_string(json, "type", type_name(stat_buf->type));
-    json_number(json, "size", stat_buf->size);
-    json_string(json, "mode", mode);
-    json_number(json, "uid", stat_buf->uid);
-    json_number(json, "gid", stat_buf->gid);
-    json_number(json, "ino", stat_buf->ino);
-    json_number(json, "atime_ns", stat_buf->atime_ns);
-    json_number(json, "mtime_ns", stat_buf->mtime_ns);
-    json_number(json, "ctime_ns", stat_buf->ctime_ns);
-    if (stat_buf->type == CAPSTAN_FILE) {
-        json_number(json, "stripe_size", stat_buf->stripe_size);
-        json_number(json, "width", stat_buf->width);
-        json_bool(json, "is_striped", stat_buf->is_striped);
-    }
-    json_close(json, '}');
 }
 
 static void print_entry(struct list *list, const char *path, const char *name,
@@ -103,12 +55,12 @@ static void print_entry(struct list *list, const char *path, const char *name,
 {
     list->printed++;
     if (list->is_json) {
-        print_json(&list->json, path, stat_buf);
+        show_json(&list->json, path, stat_buf);
         return;
     }
     if (list->is_long)
         print_long(stat_buf);
-    print_name(name, list->is_tty);
+    show_name(name, list->is_tty);
     putchar('\n');
 }
 
@@ -136,7 +88,7 @@ static void print_title(struct list *list, const char *path)
         return;
     if (list->printed > 0)
         putchar('\n');
-    print_name(path, list->is_tty);
+    show_name(path, list->is_tty);
     puts(":");
     list->printed++;
 }
@@ -184,8 +136,8 @@ static void print_stat(const char *path, const struct capstan_stat *stat_buf)
 {
     char mode[11], time[64];
 
-    mode_text(mode, stat_buf);
-    printf("%s: %s\n", path, type_name(stat_buf->type));
+    show_mode(mode, stat_buf);
+    printf("%s: %s\n", path, show_type(stat_buf->type));
     printf("  %-12s %" PRIu64 "\n", "size", stat_buf->size);
     printf("  %-12s %s\n", "mode", mode);
     printf("  %-12s %" PRIu32 "\n", "uid", stat_buf->uid);
@@ -214,7 +166,7 @@ static int stat_one(struct list *list, const char *path)
         return TOOL_FAILED;
     }
     if (list->is_json) {
-        print_json(&list->json, path, &stat_buf);
+        show_json(&list->json, path, &stat_buf);
         json_end(&list->json);
     } else {
         print_stat(path, &stat_buf);

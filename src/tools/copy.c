@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A ring of slots, each a buffer and at most one request. Put: end the oldest
- * request, fill its buffer, start it. Get: start reads until the ring is full,
- * end the oldest, write its buffer out. Either way the file moves in order on
- * the local side and DEPTH requests wide on the cluster's.
+ * A ring of slots, each a buffer that is read into and then written from. The
+ * slots move on in order; where an end lies in the cluster its part is a
+ * request, and up to DEPTH of them are under way:
  *
- * After a failure every request is still ended, because its buffer is lent out
- * until then; only the first error is said.
+ *     start a read    as long as a slot is free and the source goes on
+ *     move            end the oldest read, start the write of its bytes
+ *     end             end the oldest write; its slot is free again
+ *
+ * Here, a read or write is done when it is started. After a failure every
+ * request is still ended, because its buffer is lent out until then; only the
+ * first error is said.
  */
 #include "tools/copy.h"
 
@@ -28,19 +32,30 @@
 struct slot {
     char *buffer;
     struct capstan_request *request; /* NULL: none under way */
+    uint64_t offset;
     size_t length;
+};
+
+struct end {
+    const char *path;
+    bool is_remote;
+    struct capstan_file *file;
+    int fd;
 };
 
 struct ring {
     struct copy *copy;
-    struct capstan_file *file;
-    const char *remote;
-    const char *local;
-    int fd;
+    struct end from;
+    struct end to;
+    uint64_t limit; /* of a remote source: its size */
+    uint64_t offset;
+    bool is_over; /* the source has no more */
+    size_t started, moved, ended;
     struct slot slots[DEPTH];
 };
 
-int copy_init(struct copy *copy, struct capstan_session *session)
+int copy_init(struct copy *copy, struct capstan_session *session,
+              struct progress *progress)
 {
     void *buffers;
 
@@ -50,6 +65,7 @@ int copy_init(struct copy *copy, struct capstan_session *session)
         return -1;
     }
     copy->session = session;
+    copy->progress = progress;
     copy->buffers = buffers;
     return 0;
 }
@@ -60,74 +76,32 @@ void copy_fini(struct copy *copy)
     copy->buffers = NULL;
 }
 
-static void ring_init(struct ring *ring, struct copy *copy, const char *remote,
-                      const char *local)
+static struct slot *slot_of(struct ring *ring, size_t n)
 {
-    *ring =
-        (struct ring){.copy = copy, .remote = remote, .local = local, .fd = -1};
-    for (size_t i = 0; i < DEPTH; i++)
-        ring->slots[i].buffer = copy->buffers + i * CHUNK;
+    return &ring->slots[n % DEPTH];
 }
 
-/* End a slot's request. An empty slot is fine: 0 bytes. */
-static int slot_end(struct ring *ring, struct slot *slot, uint64_t *bytes_out)
+static int say(const struct ring *ring, const struct end *end)
 {
-    *bytes_out = 0;
-    if (slot->request == NULL)
-        return 0;
-    if (capstan_request_wait(&slot->request, bytes_out) == 0)
-        return 0;
-    tool_session_error(ring->copy->session, ring->remote);
-    return -1;
-}
-
-static void ring_drain(struct ring *ring)
-{
-    uint64_t bytes;
-
-    for (size_t i = 0; i < DEPTH; i++)
-        if (ring->slots[i].request != NULL)
-            capstan_request_wait(&ring->slots[i].request, &bytes);
-}
-
-static int slot_start(struct ring *ring, struct slot *slot, uint64_t offset,
-                      size_t length, bool is_write)
-{
-    struct capstan_run run = {
-        .offset = offset, .length = length, .count = 1, .memory = slot->buffer};
-    int rc;
-
-    slot->length = length;
-    rc = is_write
-             ? capstan_file_writev_start(ring->file, &run, 1, &slot->request)
-             : capstan_file_readv_start(ring->file, &run, 1, &slot->request);
-    if (rc == 0)
-        return 0;
-    slot->request = NULL;
-    tool_session_error(ring->copy->session, ring->remote);
-    return -1;
-}
-
-static int check_interrupt(const struct ring *ring)
-{
-    if (!tool_interrupted())
-        return 0;
-    tool_error(ring->local, "interrupted");
+    if (end->is_remote)
+        tool_session_error(ring->copy->session, end->path);
+    else
+        tool_error(end->path, "%m");
     return -1;
 }
 
 /* Fill a buffer as far as the file goes. */
-static int read_local(const struct ring *ring, char *buffer, size_t *len_out)
+static int read_local(const struct end *end, char *buffer, size_t *len_out)
 {
     size_t len = 0;
     ssize_t n;
 
     do {
-        n = read(ring->fd, buffer + len, CHUNK - len);
+        n = read(end->fd, buffer + len, CHUNK - len);
         if (n < 0 && errno == EINTR && !tool_interrupted())
             continue;
         if (n < 0) {
-            tool_error(ring->local, "%m");
+            tool_error(end->path, "%m");
             return -1;
         }
         len += (size_t)n;
@@ -136,15 +110,15 @@ static int read_local(const struct ring *ring, char *buffer, size_t *len_out)
     return 0;
 }
 
-static int write_local(const struct ring *ring, const char *buffer, size_t len)
+static int write_local(const struct end *end, const char *buffer, size_t len)
 {
     while (len > 0) {
-        ssize_t n = write(ring->fd, buffer, len);
+        ssize_t n = write(end->fd, buffer, len);
 
         if (n < 0 && errno == EINTR && !tool_interrupted())
             continue;
         if (n < 0) {
-            tool_error(ring->local, "%m");
+            tool_error(end->path, "%m");
             return -1;
         }
         buffer += n;
@@ -153,203 +127,261 @@ static int write_local(const struct ring *ring, const char *buffer, size_t len)
     return 0;
 }
 
-static int put_slot_end(struct ring *ring, struct slot *slot)
+static int start_request(struct ring *ring, const struct end *end,
+                         struct slot *slot, bool is_write)
 {
-    size_t length = slot->request != NULL ? slot->length : 0;
-    uint64_t bytes;
+    struct capstan_run run = {.offset = slot->offset,
+                              .length = slot->length,
+                              .count = 1,
+                              .memory = slot->buffer};
+    int rc = is_write
+                 ? capstan_file_writev_start(end->file, &run, 1, &slot->request)
+                 : capstan_file_readv_start(end->file, &run, 1, &slot->request);
 
-    if (slot_end(ring, slot, &bytes) != 0)
-        return -1;
-    if (bytes != length) {
-        tool_error(ring->remote, "%zu of %zu bytes were written", (size_t)bytes,
-                   length);
-        return -1;
-    }
-    progress_add(&ring->copy->progress, bytes);
-    return 0;
-}
-
-static int put_data(struct ring *ring)
-{
-    uint64_t offset = 0;
-    size_t len = 1;
-
-    for (size_t n = 0; len > 0; n++) {
-        struct slot *slot = &ring->slots[n % DEPTH];
-
-        if (put_slot_end(ring, slot) != 0 || check_interrupt(ring) != 0 ||
-            read_local(ring, slot->buffer, &len) != 0)
-            return -1;
-        if (len > 0 && slot_start(ring, slot, offset, len, true) != 0)
-            return -1;
-        offset += len;
-    }
-    for (size_t i = 0; i < DEPTH; i++)
-        if (put_slot_end(ring, &ring->slots[i]) != 0)
-            return -1;
-    return 0;
-}
-
-/* Open the local file to put. @return its mode, or -1. */
-static int open_source(struct ring *ring)
-{
-    struct stat stat_buf;
-
-    if (strcmp(ring->local, "-") == 0) {
-        ring->fd = dup(STDIN_FILENO);
-        return ring->fd >= 0 ? 0644 : -1;
-    }
-    ring->fd = open(ring->local, O_RDONLY | O_CLOEXEC);
-    if (ring->fd < 0 || fstat(ring->fd, &stat_buf) != 0) {
-        tool_error(ring->local, "%m");
-        return -1;
-    }
-    if (S_ISDIR(stat_buf.st_mode)) {
-        tool_error(ring->local, "is a directory; -r copies it");
-        return -1;
-    }
-    return (int)(stat_buf.st_mode & 0777);
-}
-
-static int put_open(struct ring *ring, int mode)
-{
-    struct copy *copy = ring->copy;
-    struct capstan_layout layout = {.stripe_size = copy->stripe_size,
-                                    .width = copy->width,
-                                    .mode = (uint32_t)mode};
-
-    if (mode >= 0 &&
-        capstan_file_open(copy->session, ring->remote,
-                          CAPSTAN_OPEN_WRITE | CAPSTAN_OPEN_CREATE |
-                              CAPSTAN_OPEN_TRUNCATE,
-                          &layout, &ring->file) == 0)
+    if (rc == 0)
         return 0;
-    if (mode >= 0)
-        tool_session_error(copy->session, ring->remote);
-    return -1;
+    slot->request = NULL;
+    return say(ring, end);
 }
 
-int copy_put(struct copy *copy, const char *local, const char *remote)
+/* End a slot's request, if it has one: then *bytes_out is set. */
+static int end_request(struct ring *ring, const struct end *end,
+                       struct slot *slot, uint64_t *bytes_out)
 {
-    struct ring ring;
-    int rc;
+    if (slot->request == NULL ||
+        capstan_request_wait(&slot->request, bytes_out) == 0)
+        return 0;
+    return say(ring, end);
+}
 
-    ring_init(&ring, copy, remote, local);
-    rc = put_open(&ring, open_source(&ring));
-    if (rc == 0) {
-        rc = put_data(&ring);
-        ring_drain(&ring);
-        if (capstan_file_close(&ring.file) != 0 && rc == 0) {
-            tool_session_error(copy->session, remote);
-            rc = -1;
-        }
-        if (rc != 0)
-            capstan_unlink(copy->session, remote);
+static bool may_start(const struct ring *ring)
+{
+    return !ring->is_over && ring->started - ring->ended < DEPTH;
+}
+
+static int start_read(struct ring *ring)
+{
+    struct slot *slot = slot_of(ring, ring->started);
+    uint64_t left = ring->limit - ring->offset;
+
+    slot->offset = ring->offset;
+    slot->length = left < CHUNK ? (size_t)left : CHUNK;
+    if (!ring->from.is_remote &&
+        read_local(&ring->from, slot->buffer, &slot->length) != 0)
+        return -1;
+    ring->is_over = slot->length < CHUNK;
+    if (slot->length == 0)
+        return 0;
+    ring->offset += slot->length;
+    ring->started++;
+    return ring->from.is_remote ? start_request(ring, &ring->from, slot, false)
+                                : 0;
+}
+
+/* The oldest read becomes a write. */
+static int move(struct ring *ring)
+{
+    struct slot *slot = slot_of(ring, ring->moved);
+    uint64_t bytes = slot->length;
+
+    if (end_request(ring, &ring->from, slot, &bytes) != 0)
+        return -1;
+    ring->moved++;
+    if (bytes < slot->length) {
+        /* The file became shorter meanwhile: what there is, is all. What was
+         * started behind it reads nothing. */
+        ring->is_over = true;
+        slot->length = (size_t)bytes;
     }
-    if (ring.fd >= 0)
-        close(ring.fd);
+    if (slot->length == 0)
+        return 0;
+    if (ring->to.is_remote)
+        return start_request(ring, &ring->to, slot, true);
+    return write_local(&ring->to, slot->buffer, slot->length);
+}
+
+static int end_write(struct ring *ring)
+{
+    struct slot *slot = slot_of(ring, ring->ended);
+    uint64_t bytes = slot->length;
+
+    if (end_request(ring, &ring->to, slot, &bytes) != 0)
+        return -1;
+    if (bytes != slot->length) {
+        tool_error(ring->to.path, "%zu of %zu bytes were written",
+                   (size_t)bytes, slot->length);
+        return -1;
+    }
+    ring->ended++;
+    progress_add(ring->copy->progress, bytes);
+    return 0;
+}
+
+static int step(struct ring *ring)
+{
+    if (tool_interrupted()) {
+        tool_error(ring->from.path, "interrupted");
+        return -1;
+    }
+    if (may_start(ring)) {
+        size_t before = ring->started;
+
+        if (start_read(ring) != 0)
+            return -1;
+        /* As many requests to read as there may be, before any is ended. */
+        if (ring->from.is_remote && ring->started > before && may_start(ring))
+            return 0;
+    }
+    if (ring->moved < ring->started)
+        return move(ring);
+    return ring->ended < ring->moved ? end_write(ring) : 0;
+}
+
+static int move_all(struct ring *ring)
+{
+    int rc = 0;
+
+    while (rc == 0 && (!ring->is_over || ring->ended < ring->started)) {
+        rc = step(ring);
+        /* Written here is written. */
+        while (rc == 0 && !ring->to.is_remote && ring->ended < ring->moved)
+            rc = end_write(ring);
+    }
     return rc;
 }
 
-/* Start reads until the ring is full or the file ends. */
-static int get_ahead(struct ring *ring, uint64_t size, uint64_t *offset,
-                     size_t *started, size_t ended)
+static void drain(struct ring *ring)
 {
-    while (*offset < size && *started - ended < DEPTH) {
-        struct slot *slot = &ring->slots[*started % DEPTH];
-        uint64_t left = size - *offset;
-        size_t length = left < CHUNK ? (size_t)left : CHUNK;
+    uint64_t bytes;
 
-        if (slot_start(ring, slot, *offset, length, false) != 0)
-            return -1;
-        *offset += length;
-        ++*started;
-    }
-    return 0;
+    for (size_t i = 0; i < DEPTH; i++)
+        if (ring->slots[i].request != NULL)
+            capstan_request_wait(&ring->slots[i].request, &bytes);
 }
 
-static int get_data(struct ring *ring, uint64_t size)
+static bool is_stream(const struct end *end)
 {
-    uint64_t offset = 0, bytes;
-    size_t started = 0, ended = 0;
-    bool is_short = false;
-
-    while (!is_short) {
-        struct slot *slot = &ring->slots[ended % DEPTH];
-
-        if (check_interrupt(ring) != 0 ||
-            get_ahead(ring, size, &offset, &started, ended) != 0)
-            return -1;
-        if (started == ended)
-            return 0;
-        if (slot_end(ring, slot, &bytes) != 0 ||
-            write_local(ring, slot->buffer, (size_t)bytes) != 0)
-            return -1;
-        ended++;
-        progress_add(&ring->copy->progress, bytes);
-        /* The file became shorter meanwhile: what there is, is all. */
-        is_short = bytes < slot->length;
-    }
-    return 0;
+    return !end->is_remote && strcmp(end->path, "-") == 0;
 }
 
-/* Open the local file to fill, with the mode of the remote one. */
-static int open_destination(struct ring *ring)
+/* Open the source. @param mode_out  its permission bits. */
+static int open_here(struct ring *ring, uint32_t *mode_out)
 {
-    struct capstan_stat stat_buf;
+    struct end *from = &ring->from;
+    struct stat stat_buf;
 
-    if (strcmp(ring->local, "-") == 0) {
-        ring->fd = dup(STDOUT_FILENO);
-        return ring->fd >= 0 ? 0 : -1;
-    }
-    if (capstan_stat(ring->copy->session, ring->remote, &stat_buf) != 0) {
-        tool_session_error(ring->copy->session, ring->remote);
+    from->fd = is_stream(from) ? dup(STDIN_FILENO)
+                               : open(from->path, O_RDONLY | O_CLOEXEC);
+    if (from->fd < 0 || fstat(from->fd, &stat_buf) != 0)
+        return say(ring, from);
+    if (S_ISDIR(stat_buf.st_mode)) {
+        tool_error(from->path, "is a directory; -r copies it");
         return -1;
     }
-    ring->fd = open(ring->local, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                    stat_buf.mode & 0777);
-    if (ring->fd >= 0)
+    ring->limit = UINT64_MAX;
+    *mode_out = is_stream(from) ? 0644 : stat_buf.st_mode & 0777;
+    return 0;
+}
+
+static int open_there(struct ring *ring, uint32_t *mode_out)
+{
+    struct capstan_session *session = ring->copy->session;
+    struct capstan_stat stat_buf;
+    struct end *from = &ring->from;
+
+    if (capstan_file_open(session, from->path, CAPSTAN_OPEN_READ, NULL,
+                          &from->file) != 0 ||
+        capstan_file_size(from->file, &ring->limit) != 0 ||
+        capstan_stat(session, from->path, &stat_buf) != 0)
+        return say(ring, from);
+    *mode_out = stat_buf.mode & 0777;
+    return 0;
+}
+
+static int create_here(struct ring *ring, uint32_t mode)
+{
+    struct end *to = &ring->to;
+
+    to->fd =
+        is_stream(to)
+            ? dup(STDOUT_FILENO)
+            : open(to->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    return to->fd >= 0 ? 0 : say(ring, to);
+}
+
+static int create_there(struct ring *ring, uint32_t mode)
+{
+    struct copy *copy = ring->copy;
+    struct capstan_layout layout = {
+        .stripe_size = copy->stripe_size, .width = copy->width, .mode = mode};
+
+    if (capstan_file_open(copy->session, ring->to.path,
+                          CAPSTAN_OPEN_WRITE | CAPSTAN_OPEN_CREATE |
+                              CAPSTAN_OPEN_TRUNCATE,
+                          &layout, &ring->to.file) == 0)
         return 0;
-    tool_error(ring->local, "%m");
-    return -1;
+    return say(ring, &ring->to);
+}
+
+/* End what an end holds. @return 0, or -1: not yet said. */
+static int close_end(struct end *end)
+{
+    int rc = 0;
+
+    if (end->file != NULL)
+        rc = capstan_file_close(&end->file);
+    if (end->fd >= 0)
+        rc = close(end->fd);
+    end->fd = -1;
+    return rc;
 }
 
 /* Remove what was begun, unless it is no plain file (a pipe, /dev/null). */
-static void remove_destination(const struct ring *ring)
+static void remove_begun(const struct ring *ring)
 {
+    const struct end *to = &ring->to;
     struct stat stat_buf;
 
-    if (strcmp(ring->local, "-") != 0 && ring->fd >= 0 &&
-        fstat(ring->fd, &stat_buf) == 0 && S_ISREG(stat_buf.st_mode))
-        unlink(ring->local);
+    if (to->is_remote)
+        capstan_unlink(ring->copy->session, to->path);
+    else if (!is_stream(to) && lstat(to->path, &stat_buf) == 0 &&
+             S_ISREG(stat_buf.st_mode))
+        unlink(to->path);
 }
 
-int copy_get(struct copy *copy, const char *remote, const char *local)
+static int copy_opened(struct ring *ring, uint32_t mode)
 {
-    struct ring ring;
-    uint64_t size;
+    int rc =
+        ring->to.is_remote ? create_there(ring, mode) : create_here(ring, mode);
+
+    if (rc != 0)
+        return rc;
+    rc = move_all(ring);
+    drain(ring);
+    if (close_end(&ring->to) != 0 && rc == 0)
+        rc = say(ring, &ring->to);
+    if (rc != 0)
+        remove_begun(ring);
+    return rc;
+}
+
+static struct end end_of(struct copy_end given)
+{
+    return (struct end){
+        .path = given.path, .is_remote = given.is_remote, .fd = -1};
+}
+
+int copy_file(struct copy *copy, struct copy_end from, struct copy_end to)
+{
+    struct ring ring = {.copy = copy, .from = end_of(from), .to = end_of(to)};
+    uint32_t mode = 0;
     int rc;
 
-    ring_init(&ring, copy, remote, local);
-    if (capstan_file_open(copy->session, remote, CAPSTAN_OPEN_READ, NULL,
-                          &ring.file) != 0 ||
-        capstan_file_size(ring.file, &size) != 0) {
-        tool_session_error(copy->session, remote);
-        if (ring.file != NULL)
-            capstan_file_close(&ring.file);
-        return -1;
-    }
-    rc = open_destination(&ring);
+    for (size_t i = 0; i < DEPTH; i++)
+        ring.slots[i].buffer = copy->buffers + i * CHUNK;
+    rc = from.is_remote ? open_there(&ring, &mode) : open_here(&ring, &mode);
     if (rc == 0)
-        rc = get_data(&ring, size);
-    ring_drain(&ring);
-    capstan_file_close(&ring.file);
-    if (rc != 0)
-        remove_destination(&ring);
-    if (ring.fd >= 0 && close(ring.fd) != 0 && rc == 0) {
-        tool_error(local, "%m");
-        unlink(local);
-        rc = -1;
-    }
+        rc = copy_opened(&ring, mode);
+    close_end(&ring.from);
     return rc;
 }

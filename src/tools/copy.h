@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The copying of one file into or out of the cluster, with several large
- * requests under way.
+ * The copying of one file into, out of or within the cluster, with several
+ * large requests under way.
  *
  * Units    bytes.
  * Threads  one.
@@ -18,21 +18,25 @@
 #include "tools/progress.h"
 
 struct copy {
-    struct capstan_session *session;
-    struct progress progress;
+    struct capstan_session *session; /* NULL: nothing in a cluster is meant */
+    struct progress *progress;
     uint32_t stripe_size; /* of new files; 0: the cluster's default */
     uint16_t width;       /* the same */
     char *buffers;
 };
 
-/** @param session  borrowed. @return 0 or -1. */
-int copy_init(struct copy *copy, struct capstan_session *session);
+/* Where a copy comes from or goes to. */
+struct copy_end {
+    const char *path; /* here, "-" is standard input or output */
+    bool is_remote;
+};
+
+/** @param session, progress  borrowed. @return 0 or -1. */
+int copy_init(struct copy *copy, struct capstan_session *session,
+              struct progress *progress);
 void copy_fini(struct copy *copy);
 
-/** Copy a local file; "-" is standard input. @return 0 or -1. */
-int copy_put(struct copy *copy, const char *local, const char *remote);
-
-/** Copy to a local file; "-" is standard output. @return 0 or -1. */
-int copy_get(struct copy *copy, const char *remote, const char *local);
+/** Copy a file's bytes; one that is new gets the mode too. @return 0 or -1. */
+int copy_file(struct copy *copy, struct copy_end from, struct copy_end to);
 
 #endif

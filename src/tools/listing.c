@@ -13,8 +13,8 @@
 
 #include "tools/tool.h"
 
-static int add(struct listing *listing, size_t *room,
-               const struct capstan_dirent *dirent)
+int listing_add(struct listing *listing, size_t *room,
+                const struct capstan_dirent *dirent)
 {
     struct listing_entry *grown, *entry;
 
@@ -42,6 +42,13 @@ static int by_name(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
+void listing_sort(struct listing *listing)
+{
+    if (listing->count > 0)
+        qsort(listing->entries, listing->count, sizeof(*listing->entries),
+              by_name);
+}
+
 int listing_read(struct capstan_session *session, const char *path,
                  struct listing *listing_out)
 {
@@ -58,7 +65,7 @@ int listing_read(struct capstan_session *session, const char *path,
         return -1;
     }
     while (!is_ours && (rc = capstan_dir_read(dir, &dirent)) == 0) {
-        rc = add(&listing, &room, &dirent);
+        rc = listing_add(&listing, &room, &dirent);
         is_ours = rc != 0;
     }
     if (is_ours)
@@ -70,9 +77,7 @@ int listing_read(struct capstan_session *session, const char *path,
         listing_fini(&listing);
         return -1;
     }
-    if (listing.count > 0)
-        qsort(listing.entries, listing.count, sizeof(*listing.entries),
-              by_name);
+    listing_sort(&listing);
     *listing_out = listing;
     return 0;
 }

@@ -32,6 +32,12 @@ int listing_read(struct capstan_session *session, const char *path,
 
 void listing_fini(struct listing *listing);
 
+/** For those who fill a listing themselves: append, then sort by name.
+ *  @param room  0 before the first. @return 0 or -ENOMEM, not said. */
+int listing_add(struct listing *listing, size_t *room,
+                const struct capstan_dirent *dirent);
+void listing_sort(struct listing *listing);
+
 /** "dir/name", with one slash between. @return owned, or NULL (said). */
 char *listing_join(const char *directory, const char *name);
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define ROW_BASE 1000 /* beyond any letter */
+#define HELP 999
 #define HELP_COLUMN 26
 
 static void print_row(const struct option_row *row)
@@ -31,11 +32,25 @@ static void print_row(const struct option_row *row)
     printf(" %s\n", row->help);
 }
 
+/* -h is --help, unless the table needs it. */
+static bool is_h_taken(const struct option_row *rows)
+{
+    while (rows->name != NULL && rows->letter != 'h')
+        rows++;
+    return rows->name != NULL;
+}
+
 static void print_help(const struct tool_command *command,
                        const struct option_row *rows)
 {
-    static const struct option_row help = {
-        'h', "help", NULL, "print this and exit", OPTION_FLAG, NULL, 0, 0};
+    const struct option_row help = {is_h_taken(rows) ? 0 : 'h',
+                                    "help",
+                                    NULL,
+                                    "print this and exit",
+                                    OPTION_FLAG,
+                                    NULL,
+                                    0,
+                                    0};
 
     printf("Usage: capstan %s [OPTION]... %s\n\n%c%s.\n\nOptions:\n",
            command->name, command->operands, command->summary[0] - 'a' + 'A',
@@ -114,10 +129,16 @@ static size_t build(const struct option_row *rows, struct option *longs,
         if (rows[n].argument != NULL)
             *letters++ = ':';
     }
-    longs[n] = (struct option){"help", 0, NULL, 'h'};
-    *letters++ = 'h';
+    longs[n] = (struct option){"help", 0, NULL, HELP};
+    if (!is_h_taken(rows))
+        *letters++ = 'h';
     *letters = '\0';
     return n;
+}
+
+static bool is_help(const struct option_row *rows, int c)
+{
+    return c == HELP || (c == 'h' && !is_h_taken(rows));
 }
 
 static const struct option_row *row_of(const struct option_row *rows, size_t n,
@@ -157,7 +178,7 @@ int options_parse(const struct tool_command *command,
     while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
         const struct option_row *row;
 
-        if (c == 'h') {
+        if (is_help(rows, c)) {
             print_help(command, rows);
             return TOOL_OK;
         }

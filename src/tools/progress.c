@@ -62,6 +62,7 @@ static void draw(struct progress *progress, uint64_t now_ns, bool is_last)
 void progress_start(struct progress *progress, uint64_t total)
 {
     memset(progress, 0, sizeof(*progress));
+    pthread_mutex_init(&progress->lock, NULL);
     progress->is_shown = isatty(STDERR_FILENO);
     progress->total = total;
     progress->start_ns = tool_now_ns();
@@ -71,12 +72,21 @@ void progress_add(struct progress *progress, uint64_t bytes)
 {
     uint64_t now_ns;
 
+    pthread_mutex_lock(&progress->lock);
     progress->done += bytes;
-    if (!progress->is_shown)
-        return;
-    now_ns = tool_now_ns();
-    if (now_ns - progress->drawn_ns >= DRAW_EVERY_NS)
-        draw(progress, now_ns, false);
+    if (progress->is_shown) {
+        now_ns = tool_now_ns();
+        if (now_ns - progress->drawn_ns >= DRAW_EVERY_NS)
+            draw(progress, now_ns, false);
+    }
+    pthread_mutex_unlock(&progress->lock);
+}
+
+void progress_more(struct progress *progress, uint64_t bytes)
+{
+    pthread_mutex_lock(&progress->lock);
+    progress->total += bytes;
+    pthread_mutex_unlock(&progress->lock);
 }
 
 void progress_stop(struct progress *progress)

@@ -35,6 +35,7 @@ int cmd_top(const struct tool_command *command, int argc, char **argv);
 int cmd_env(const struct tool_command *command, int argc, char **argv);
 int cmd_put(const struct tool_command *command, int argc, char **argv);
 int cmd_get(const struct tool_command *command, int argc, char **argv);
+int cmd_cp(const struct tool_command *command, int argc, char **argv);
 int cmd_ls(const struct tool_command *command, int argc, char **argv);
 int cmd_stat(const struct tool_command *command, int argc, char **argv);
 int cmd_mkdir(const struct tool_command *command, int argc, char **argv);
@@ -44,6 +45,8 @@ int cmd_mv(const struct tool_command *command, int argc, char **argv);
 int cmd_df(const struct tool_command *command, int argc, char **argv);
 int cmd_mount(const struct tool_command *command, int argc, char **argv);
 int cmd_umount(const struct tool_command *command, int argc, char **argv);
+int cmd_find(const struct tool_command *command, int argc, char **argv);
+int cmd_du(const struct tool_command *command, int argc, char **argv);
 int cmd_rm(const struct tool_command *command, int argc, char **argv);
 int cmd_fsck(const struct tool_command *command, int argc, char **argv);
 

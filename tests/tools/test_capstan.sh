@@ -79,7 +79,8 @@ run 2 "no such command" "$capstan" fly
 run 2 "out of range" "$capstan" up --servers 0
 run 2 "multiple of 4096" "$capstan" up --stripe-size 5000
 run 2 "operand missing" "$capstan" put x
-for command in up down status env put get ls stat mkdir mv df mount umount rm; do
+for command in up down status env put get cp ls stat mkdir mv find du df mount \
+    umount rm; do
     run 0 "Usage: capstan $command" "$capstan" "$command" --help
 done
 echo "ok: usage"
