@@ -341,7 +341,7 @@ void object_advance(struct sum_object *object)
     }
 }
 
-void op_end(struct sum_op *op, int64_t result)
+static void leave(struct sum_op *op, int64_t result)
 {
     struct sums_store *store = op->store;
     struct sum_object *object = op->object;
@@ -355,6 +355,20 @@ void op_end(struct sum_op *op, int64_t result)
         object->nwaiting--;
     store->nactive--;
     DL_APPEND(store->ops_free, op);
+}
+
+void op_end(struct sum_op *op, int64_t result)
+{
+    struct sum_object *object = op->object;
+    struct sum_op *joined = op->joined, *next;
+
+    leave(op, result);
+    for (; joined != NULL; joined = next) {
+        next = joined->joined;
+        joined->rc = op->rc;
+        joined->bad_offset = op->bad_offset;
+        leave(joined, (int64_t)joined->user->length);
+    }
     object_advance(object);
 }
 
@@ -406,6 +420,7 @@ static bool admit_one(struct sums_store *store, struct obj_io *io)
     op->user = io;
     op->object = object;
     op->is_active = false;
+    op->joined = NULL;
     op->rc = 0;
     op->bad_offset = 0;
     store->nactive++;

@@ -325,14 +325,14 @@ static void write_done(struct sum_op *op)
     write_span(op);
 }
 
-static void put(struct sum_op *op)
+static void put(struct sum_op *op, void *memory)
 {
     struct obj_io *io = op_transfer(op, OBJ_WRITE, 0);
 
     op->step = write_done;
     io->offset = op->at;
     io->length = op->span_end - op->at;
-    io->memory = memory_at(op, op->at);
+    io->memory = memory;
     store_submit(op->store, io);
 }
 
@@ -354,8 +354,13 @@ static void write_sums(struct sum_op *op)
         fail(op);
         return;
     }
+    if (writes_join(op, plan.keeps_first)) {
+        op->sums[0] = sums_of_block(op->bounce, SUMS_BLOCK);
+        put(op, op->bounce + op->at % SUMS_BLOCK);
+        return;
+    }
     compute_sums(op, &plan);
-    put(op);
+    put(op, memory_at(op, op->at));
 }
 
 static void start_write(struct sum_op *op)

@@ -88,6 +88,7 @@ struct sum_op {
     struct sum_object *object;
     struct sum_op *prev, *next; /* the object's, or in the free list */
     struct sum_op *wait_next;   /* for a unit, a place or the buffer */
+    struct sum_op *joined;      /* writes made by this one: they end with it */
     bool is_active;
     int rc;
     uint64_t bad_offset;
@@ -175,6 +176,12 @@ void unit_set(struct sum_unit *unit, uint64_t block, uint32_t sum);
  */
 bool check_blocks(struct sum_op *op, uint64_t first, const char *bytes,
                   size_t len);
+
+/* sums_join.c */
+/** A write of a part of a block, which is in its bounce buffer if the object
+ *  keeps any of it, takes those along that wait for the same block. @return
+ *  true: it did, and [at, end) of the buffer is to be written. */
+bool writes_join(struct sum_op *op, bool keeps_block);
 
 /* sums_cut.c */
 void truncate_start(struct sum_op *op);

@@ -573,6 +573,71 @@ static void test_neighbours_in_a_block_do_not_collide(void)
     obj_close(store);
 }
 
+/* Small writes to a few blocks, from the end to the start, one over another:
+ * most are made by another one, and the last of each place wins. */
+static void test_small_writes_to_a_block_join(void)
+{
+    enum { N = 300, STEP = 40, LENGTH = 60, SIZE = N * STEP + LENGTH };
+    static struct obj_io writes[N];
+    static char in[N][LENGTH], out[SIZE], want[SIZE];
+    struct obj_store *store = fixture_open();
+    uint64_t before = stats_of(store).writes_joined;
+
+    memset(want, 'o', sizeof(want));
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, want, SIZE), SIZE);
+    for (unsigned i = 0; i < N; i++) {
+        unsigned at = (N - 1 - i) * STEP;
+
+        memset(in[i], (int)i, LENGTH);
+        memset(want + at, (int)i, LENGTH);
+        writes[i] = (struct obj_io){.verb = OBJ_WRITE,
+                                    .ino = INO,
+                                    .offset = at,
+                                    .length = LENGTH,
+                                    .memory = in[i],
+                                    .done = ended};
+        obj_submit(store, &writes[i]);
+    }
+    drain_to(store, 0);
+    for (unsigned i = 0; i < N; i++)
+        CU_ASSERT_EQUAL(writes[i].result, LENGTH);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, out, SIZE), SIZE);
+    CU_ASSERT_EQUAL(memcmp(out, want, SIZE), 0);
+    CU_ASSERT(stats_of(store).writes_joined - before > N / 2);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
+/* Beyond the end: the block grows by what joined, and is zeros in between. */
+static void test_joined_writes_make_an_object_grow(void)
+{
+    enum { N = 6 };
+    struct obj_io writes[N];
+    char in[N], out[100] = {0}, want[100] = {0};
+    struct obj_store *store = fixture_open();
+
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "first", 5), 5);
+    memcpy(want, "first", 5);
+    for (int i = 0; i < N; i++) {
+        unsigned at = 10 + 15 * (unsigned)((i + 3) % N);
+
+        want[at] = in[i] = (char)('a' + i);
+        writes[i] = (struct obj_io){.verb = OBJ_WRITE,
+                                    .ino = INO,
+                                    .offset = at,
+                                    .length = 1,
+                                    .memory = &in[i],
+                                    .done = ended};
+        obj_submit(store, &writes[i]);
+    }
+    drain_to(store, 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, out, sizeof(out)),
+                    10 + 15 * (N - 1) + 1);
+    CU_ASSERT_EQUAL(memcmp(out, want, sizeof(out)), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
 /*
  * Crashes: operations at random, then a kill, a loss of power or an orderly
  * end. What is read then has no mismatch, and bytes that were not touched
@@ -752,11 +817,15 @@ static const struct unit_test tests[] = {
     UNIT_TEST(test_a_failed_cleaning_is_told_to_who_syncs),
     UNIT_TEST(test_lost_objects_leave_places_to_others),
     UNIT_TEST(test_neighbours_in_a_block_do_not_collide),
+    UNIT_TEST(test_small_writes_to_a_block_join),
+    UNIT_TEST(test_joined_writes_make_an_object_grow),
     UNIT_TEST(test_crashes_lose_nothing_durable),
     UNIT_TEST(test_from_here_on_the_store_is_real),
     OBJ_CONTRACT,
     UNIT_TEST(test_only_dirty_regions_are_summed_again),
     UNIT_TEST(test_neighbours_in_a_block_do_not_collide),
+    UNIT_TEST(test_small_writes_to_a_block_join),
+    UNIT_TEST(test_joined_writes_make_an_object_grow),
     UNIT_TEST(test_from_here_on_io_is_direct),
     OBJ_CONTRACT,
     UNIT_TEST(test_direct_and_cached_io_agree),
