@@ -164,6 +164,10 @@ void conf_rng(const struct run *run, int rank, int what, struct rng *rng_out);
 /** Where data byte n of a view lies in the file. */
 int64_t view_place(const struct view *view, int64_t n);
 
+/** The same, and how many of `most` data bytes lie side by side there. */
+int64_t view_piece(const struct view *view, int64_t n, int64_t most,
+                   int64_t *length_out);
+
 /** The first etype of the view that starts at or after `size`. */
 int64_t view_end(const struct view *view, int64_t size);
 
@@ -233,8 +237,8 @@ struct plan {
 
 void step_access(struct run *run, struct handle *handle);
 
-/** The byte that a write puts at data byte i. */
-unsigned char access_byte(const struct access *access, int64_t i);
+/** The data of a write, packed. The caller frees it. */
+unsigned char *access_data(const struct access *access);
 
 /* conformance_transfer.c */
 

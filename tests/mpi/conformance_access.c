@@ -10,16 +10,22 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FAR_TILE (1 << 20)    /* a tile so large is written a few times only */
 #define FILE_MAX (48ll << 30) /* what any file system here can hold, sparse */
 #define SPAN_MAX (8 << 20)    /* of a memory buffer */
 
-unsigned char access_byte(const struct access *access, int64_t i)
+unsigned char *access_data(const struct access *access)
 {
-    uint64_t word = rng_mix(access->seed + (uint64_t)i / 8);
+    unsigned char *data = must_alloc((size_t)access->bytes + 8);
 
-    return (unsigned char)(word >> (8 * (i % 8)));
+    for (int64_t i = 0; i < access->bytes; i += 8) {
+        uint64_t word = rng_mix(access->seed + (uint64_t)i / 8);
+
+        memcpy(data + i, &word, 8);
+    }
+    return data;
 }
 
 static int64_t gcd(int64_t a, int64_t b)
@@ -170,23 +176,22 @@ static int64_t draw_offset(const struct run *run, struct rng *rng,
 static bool claim(struct image *claims, const struct view *view,
                   const struct access *access)
 {
-    int64_t from = access->at * (int64_t)view->etype->size;
-    bool is_taken;
+    int64_t from = access->at * (int64_t)view->etype->size, length, at;
 
     if (access->bytes == 0)
         return true;
     if (view_place(view, from + access->bytes - 1) >= FILE_MAX)
         return false;
-    for (int64_t i = 0; i < access->bytes; i++) {
-        image_get(claims, view_place(view, from + i), &is_taken);
-        if (is_taken)
+    for (int64_t i = 0; i < access->bytes; i += length) {
+        at = view_piece(view, from + i, access->bytes - i, &length);
+        if (!image_is_blank(claims, at, length))
             return false;
     }
-    for (int64_t i = 0; i < access->bytes; i++) {
-        image_get(claims, view_place(view, from + i), &is_taken);
-        if (is_taken)
+    for (int64_t i = 0; i < access->bytes; i += length) {
+        at = view_piece(view, from + i, access->bytes - i, &length);
+        if (!image_is_blank(claims, at, length))
             return false; /* tiles that interlace show a byte twice */
-        image_put(claims, view_place(view, from + i), 1);
+        image_mark(claims, at, length);
     }
     return true;
 }
@@ -286,6 +291,20 @@ static void tell_plan(struct run *run, const struct plan *plan)
         }
 }
 
+/* What a write leaves in the file. */
+static void apply_write(struct run *run, const struct view *view,
+                        const struct access *access)
+{
+    int64_t from = access->at * (int64_t)view->etype->size, length, at;
+    unsigned char *data = access_data(access);
+
+    for (int64_t i = 0; i < access->bytes; i += length) {
+        at = view_piece(view, from + i, access->bytes - i, &length);
+        image_put(&run->image, at, data + i, length);
+    }
+    free(data);
+}
+
 /* It happened: so the file and the pointers change. */
 static void apply(struct run *run, const struct plan *plan,
                   const int64_t *pointers)
@@ -301,15 +320,9 @@ static void apply(struct run *run, const struct plan *plan,
         return;
     run->is_dirty = true;
     for (int r = 0; r < run->size; r++)
-        for (int q = 0; q < plan->nrequests; q++) {
-            const struct access *access = &plan->accesses[q][r];
-            const struct view *view = &handle->views[r];
-            int64_t from = access->at * (int64_t)view->etype->size;
-
-            for (int64_t i = 0; i < access->bytes && !access->is_idle; i++)
-                image_put(&run->image, view_place(view, from + i),
-                          access_byte(access, i));
-        }
+        for (int q = 0; q < plan->nrequests; q++)
+            if (!plan->accesses[q][r].is_idle)
+                apply_write(run, &handle->views[r], &plan->accesses[q][r]);
 }
 
 void step_access(struct run *run, struct handle *handle)

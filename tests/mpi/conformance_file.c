@@ -253,17 +253,18 @@ void step_reopen(struct run *run, int number)
 
 static void compare_piece(struct run *run, int64_t at, const char *got, int n)
 {
-    for (int i = 0; i < n; i++) {
-        bool is_defined;
-        unsigned char want = image_get(&run->image, at + i, &is_defined);
+    unsigned char want[IMAGE_PAGE];
+    bool is_defined[IMAGE_PAGE];
 
-        if (!is_defined && !run->settings->is_strict)
+    image_get(&run->image, at, n, want, is_defined);
+    for (int i = 0; i < n; i++) {
+        if (!is_defined[i] && !run->settings->is_strict)
             continue;
-        if ((unsigned char)got[i] == want)
+        if ((unsigned char)got[i] == want[i])
             continue;
         conf_fault(run, FAULT_FILE, "byte %lld of the file: %02x, not %02x%s",
-                   (long long)(at + i), (unsigned char)got[i], want,
-                   is_defined ? "" : " (never written)");
+                   (long long)(at + i), (unsigned char)got[i], want[i],
+                   is_defined[i] ? "" : " (never written)");
         return;
     }
 }

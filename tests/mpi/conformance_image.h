@@ -28,10 +28,19 @@ struct image {
     int64_t size;            /* of the file */
 };
 
-void image_put(struct image *image, int64_t at, unsigned char byte);
+/** Write n bytes. */
+void image_put(struct image *image, int64_t at, const unsigned char *bytes,
+               int64_t n);
 
-/** The byte at a place, 0 if undefined. */
-unsigned char image_get(struct image *image, int64_t at, bool *is_defined_out);
+/** Make n bytes defined, whatever they hold. */
+void image_mark(struct image *image, int64_t at, int64_t n);
+
+/** Read n bytes, 0 where undefined. */
+void image_get(struct image *image, int64_t at, int64_t n, unsigned char *bytes,
+               bool *is_defined);
+
+/** Is none of n bytes defined? */
+bool image_is_blank(struct image *image, int64_t at, int64_t n);
 
 /** What MPI_File_set_size() does. */
 void image_resize(struct image *image, int64_t size);

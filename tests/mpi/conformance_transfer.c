@@ -26,19 +26,34 @@ static unsigned char pattern(int64_t at)
     return (unsigned char)(0x5a ^ at * 7);
 }
 
-/* Where data byte i lies in memory. */
+/* Where data byte i lies in memory, and how many of the rest lie beside it. */
 static int64_t place_in(const struct buffer *buffer,
-                        const struct access *access, int64_t i)
+                        const struct access *access, int64_t i,
+                        int64_t *length_out)
 {
-    int64_t size = (int64_t)access->type->size;
-
-    return i / size * access->type->extent + access->type->bytes[i % size] -
+    return type_piece(access->type, i, access->bytes - i, length_out) -
            buffer->low;
+}
+
+/* data: what a write writes; NULL: nothing is put there. */
+static void mark_data(struct buffer *buffer, const struct access *access,
+                      const unsigned char *data)
+{
+    int64_t length;
+
+    for (int64_t i = 0; i < access->bytes; i += length) {
+        int64_t at = place_in(buffer, access, i, &length);
+
+        memset(buffer->is_data + at, 1, (size_t)length);
+        if (data != NULL)
+            memcpy(buffer->memory + at, data + i, (size_t)length);
+    }
 }
 
 static void buffer_init(struct buffer *buffer, const struct access *access,
                         bool is_write)
 {
+    unsigned char *data = is_write ? access_data(access) : NULL;
     int64_t first, last;
 
     type_bounds(access->type, access->count, &first, &last);
@@ -48,13 +63,8 @@ static void buffer_init(struct buffer *buffer, const struct access *access,
     buffer->is_data = must_alloc((size_t)buffer->length);
     for (int64_t i = 0; i < buffer->length; i++)
         buffer->memory[i] = pattern(i);
-    for (int64_t i = 0; i < access->bytes; i++) {
-        int64_t at = place_in(buffer, access, i);
-
-        buffer->is_data[at] = true;
-        if (is_write)
-            buffer->memory[at] = access_byte(access, i);
-    }
+    mark_data(buffer, access, data);
+    free(data);
 }
 
 static void buffer_fini(struct buffer *buffer)
@@ -77,12 +87,17 @@ static int64_t bytes_expected(const struct run *run, const struct plan *plan,
                               const struct access *access)
 {
     const struct view *view = &plan->handle->views[run->rank];
-    int64_t from = access->at * (int64_t)view->etype->size, below = 0;
+    int64_t from = access->at * (int64_t)view->etype->size, below = 0, length;
 
     if (plan->is_write)
         return access->bytes;
-    for (int64_t i = 0; i < access->bytes; i++)
-        below += view_place(view, from + i) < run->image.size;
+    for (int64_t i = 0; i < access->bytes; i += length) {
+        int64_t room = run->image.size -
+                       view_piece(view, from + i, access->bytes - i, &length);
+
+        if (room > 0)
+            below += room < length ? room : length;
+    }
     return below;
 }
 
@@ -113,36 +128,115 @@ static void check_status(struct run *run, const struct access *access,
                    got_elements, (long long)elements);
 }
 
-/* A byte of data: what the file holds, or what it was, beyond the end. */
-static void check_data(struct run *run, const struct plan *plan,
-                       const struct access *access, const struct buffer *buffer)
+/* What each data byte should be after the call. */
+struct expected {
+    unsigned char *bytes;
+    bool *is_defined; /* it was written, or is what memory held */
+    bool *is_beyond;  /* the end of the file */
+};
+
+static void expect_old(const struct buffer *buffer, const struct access *access,
+                       struct expected *expected)
+{
+    int64_t length;
+
+    for (int64_t i = 0; i < access->bytes; i += length) {
+        int64_t at = place_in(buffer, access, i, &length);
+
+        for (int64_t k = 0; k < length; k++)
+            expected->bytes[i + k] = pattern(at + k);
+    }
+    memset(expected->is_defined, 1, (size_t)access->bytes);
+}
+
+static void expect_file(struct run *run, const struct view *view,
+                        const struct access *access, struct expected *expected)
+{
+    int64_t from = access->at * (int64_t)view->etype->size, length;
+
+    for (int64_t i = 0; i < access->bytes; i += length) {
+        int64_t place = view_piece(view, from + i, access->bytes - i, &length);
+        int64_t inside = run->image.size - place;
+
+        inside = inside < 0 ? 0 : inside < length ? inside : length;
+        image_get(&run->image, place, inside, expected->bytes + i,
+                  expected->is_defined + i);
+        memset(expected->is_beyond + i + inside, 1, (size_t)(length - inside));
+    }
+}
+
+static void expect(struct run *run, const struct plan *plan,
+                   const struct access *access, const struct buffer *buffer,
+                   struct expected *expected)
+{
+    expected->is_defined = must_alloc((size_t)access->bytes);
+    expected->is_beyond = must_alloc((size_t)access->bytes);
+    if (plan->is_write) {
+        expected->bytes = access_data(access);
+        memset(expected->is_defined, 1, (size_t)access->bytes);
+        return;
+    }
+    expected->bytes = must_alloc((size_t)access->bytes);
+    expect_old(buffer, access, expected);
+    expect_file(run, &plan->handle->views[run->rank], access, expected);
+}
+
+static void expected_fini(struct expected *expected)
+{
+    free(expected->bytes);
+    free(expected->is_defined);
+    free(expected->is_beyond);
+}
+
+static void tell_wrong(struct run *run, const struct plan *plan,
+                       const struct access *access,
+                       const struct expected *expected, int64_t i,
+                       unsigned char got)
 {
     const struct view *view = &plan->handle->views[run->rank];
     int64_t from = access->at * (int64_t)view->etype->size;
 
-    for (int64_t i = 0; i < access->bytes; i++) {
-        int64_t at = place_in(buffer, access, i);
-        bool is_defined = true, is_strict = run->settings->is_strict;
-        int64_t place = view_place(view, from + i);
-        bool is_beyond = !plan->is_write && place >= run->image.size;
-        unsigned char want = pattern(at);
+    conf_fault(run, expected->is_beyond[i] ? FAULT_BEYOND : FAULT_DATA,
+               "data byte %lld of %lld (byte %lld of the file): %02x, not "
+               "%02x%s",
+               (long long)i, (long long)access->bytes,
+               (long long)view_place(view, from + i), got, expected->bytes[i],
+               expected->is_defined[i] ? "" : " (never written)");
+}
 
-        if (plan->is_write)
-            want = access_byte(access, i);
-        else if (!is_beyond)
-            want =
-                image_get(&run->image, view_place(view, from + i), &is_defined);
-        if (buffer->memory[at] == want || (!is_defined && !is_strict) ||
-            (is_beyond && !is_strict))
-            continue;
-        conf_fault(run, is_beyond ? FAULT_BEYOND : FAULT_DATA,
-                   "data byte %lld of %lld (byte %lld of the file): %02x, not "
-                   "%02x%s",
-                   (long long)i, (long long)access->bytes, (long long)place,
-                   buffer->memory[at], want,
-                   is_defined ? "" : " (never written)");
-        return;
+/* @return the first data byte that is wrong; -1: none. */
+static int64_t find_wrong(const struct run *run, const struct access *access,
+                          const struct buffer *buffer,
+                          const struct expected *expected)
+{
+    bool is_strict = run->settings->is_strict;
+    int64_t length;
+
+    for (int64_t i = 0; i < access->bytes; i += length) {
+        int64_t at = place_in(buffer, access, i, &length);
+
+        for (int64_t k = i; k < i + length; k++)
+            if (buffer->memory[at + k - i] != expected->bytes[k] &&
+                (is_strict ||
+                 (expected->is_defined[k] && !expected->is_beyond[k])))
+                return k;
     }
+    return -1;
+}
+
+/* Data: what the file holds, or what memory was, beyond the end. */
+static void check_data(struct run *run, const struct plan *plan,
+                       const struct access *access, const struct buffer *buffer)
+{
+    struct expected expected;
+    int64_t wrong, length;
+
+    expect(run, plan, access, buffer, &expected);
+    wrong = find_wrong(run, access, buffer, &expected);
+    if (wrong >= 0)
+        tell_wrong(run, plan, access, &expected, wrong,
+                   buffer->memory[place_in(buffer, access, wrong, &length)]);
+    expected_fini(&expected);
 }
 
 static void check_holes(struct run *run, const struct buffer *buffer)

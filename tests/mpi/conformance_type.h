@@ -34,6 +34,7 @@ struct ctype {
     MPI_Datatype mpi;
     bool is_basic;
     int64_t *bytes; /* place of each data byte, in the order of the typemap */
+    int64_t *runs;  /* how many data bytes from each on lie side by side */
     size_t size;
     size_t room;
     unsigned char *elements; /* sizes of the basic elements, in that order */
@@ -89,6 +90,11 @@ bool type_is_disjoint(const struct ctype *type, int count);
 /** First and last data byte of count instances; 0 and -1 when there is none. */
 void type_bounds(const struct ctype *type, int count, int64_t *first_out,
                  int64_t *last_out);
+
+/** Data bytes from number n on, of many instances: where the first lies, and
+ * how many of `most` lie side by side. */
+int64_t type_piece(const struct ctype *type, int64_t n, int64_t most,
+                   int64_t *length_out);
 
 /** Does MPI_Pack see the same bytes as our map? */
 bool type_agrees_with_pack(const struct ctype *type);

@@ -23,12 +23,17 @@ void conf_rng(const struct run *run, int rank, int what, struct rng *rng_out)
                                   (uint64_t)what * 104729));
 }
 
+int64_t view_piece(const struct view *view, int64_t n, int64_t most,
+                   int64_t *length_out)
+{
+    return view->disp + type_piece(view->filetype, n, most, length_out);
+}
+
 int64_t view_place(const struct view *view, int64_t n)
 {
-    const struct ctype *filetype = view->filetype;
-    int64_t size = (int64_t)filetype->size;
+    int64_t length;
 
-    return view->disp + n / size * filetype->extent + filetype->bytes[n % size];
+    return view_piece(view, n, 1, &length);
 }
 
 int64_t view_end(const struct view *view, int64_t size)

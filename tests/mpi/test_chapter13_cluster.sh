@@ -16,7 +16,7 @@ timeout 60 "$capstan" up --root "$dir/root" --servers 2 >"$dir/up.log" 2>&1 ||
 : "${CAPSTAN_TIMEOUT_MS:=120000}" "${CAPSTAN_TEST_TIMEOUT:=180}"
 export CAPSTAN_TIMEOUT_MS CAPSTAN_TEST_TIMEOUT
 eval "$("$capstan" env --root "$dir/root")"
-CAPSTAN_TEST_PREFIX=capstan:/ sh "$top_srcdir/tests/mpi/test_chapter13.sh" ||
+CAPSTAN_TEST_REQUESTS=300 CAPSTAN_TEST_PREFIX=capstan:/ sh "$top_srcdir/tests/mpi/test_chapter13.sh" ||
     exit 1
 export CAPSTAN_TEST_PREFIX=capstan:/
 . "$top_srcdir/tests/mpi/lib.sh"
