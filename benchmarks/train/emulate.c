@@ -51,6 +51,7 @@ struct emulate_source *emulate_open(const struct emulate_options *wish)
     options.batch = wish->batch;
     options.epochs = wish->epochs;
     options.depth = wish->depth;
+    options.plan = wish->plan;
     options.seed = 1;
     options.is_independent = strcmp(wish->loader, "independent") == 0;
     if (capstan_loader_open(MPI_COMM_WORLD, wish->dataset, &options,
@@ -145,6 +146,7 @@ static void usage(void)
           "  --batch N         samples a step over all ranks\n"
           "  --epochs N        (1)\n"
           "  --depth N         batches read ahead (2)\n"
+          "  --plan N          batches that servers are told of before (0)\n"
           "  --compute SECONDS of an accelerator's step\n",
           stderr);
 }
@@ -166,6 +168,7 @@ static int parse(int argc, char **argv, struct emulate_options *options)
         {"batch", required_argument, NULL, 'b'},
         {"epochs", required_argument, NULL, 'e'},
         {"depth", required_argument, NULL, 'd'},
+        {"plan", required_argument, NULL, 'p'},
         {"compute", required_argument, NULL, 'c'},
         {NULL, 0, NULL, 0},
     };
@@ -180,6 +183,8 @@ static int parse(int argc, char **argv, struct emulate_options *options)
             options->epochs = (uint64_t)number(optarg);
         else if (c == 'd')
             options->depth = (uint32_t)number(optarg);
+        else if (c == 'p')
+            options->plan = (uint32_t)number(optarg);
         else if (c == 'c')
             options->compute = number(optarg);
         else

@@ -17,6 +17,7 @@ struct emulate_options {
     uint64_t batch;      /* of all ranks */
     uint64_t epochs;
     uint32_t depth;
+    uint32_t plan;
     double compute; /* seconds a step */
 };
 

@@ -173,8 +173,10 @@ static void make_plan(struct capstan_loader *loader)
     int rc = plan_init(&loader->plan, &loader->index, &shape);
 
     loader->has_plan = rc == 0;
-    if (rc == 0)
+    if (rc == 0) {
+        loader->has_single = plan_is_single(&loader->plan);
         rc = tell_init(loader, &shape);
+    }
     if (rc != 0)
         note_set(&loader->note, rc, "%s",
                  rc == -ENOMEM ? "no memory for a plan" : "weights too large");

@@ -133,6 +133,21 @@ struct plan_slice plan_rank_step(const struct plan *plan, uint64_t step,
                                .count = end - begin};
 }
 
+/* Shares are rounded down to whole samples at both ends: only a share that is
+ * at most one sample before that is so in smaller steps too. */
+bool plan_is_single(const struct plan *plan)
+{
+    const struct plan_shape *shape = &plan->shape;
+    uint64_t total = 0, most = 0;
+
+    for (uint32_t i = 0; i < shape->ranks; i += shape->group) {
+        total += shape->weights[i];
+        if (shape->weights[i] > most)
+            most = shape->weights[i];
+    }
+    return shape->batch * most <= total;
+}
+
 /* Which window a place lies in: the first that ends behind it. */
 static uint64_t window_of(const struct plan *plan, uint64_t place)
 {

@@ -20,6 +20,8 @@
 
 #include "loader/public.h"
 
+#include <stdbool.h>
+
 struct plan_shape {
     uint64_t batch; /* at least 1 */
     uint64_t seed;
@@ -67,6 +69,9 @@ uint64_t plan_steps(const struct plan *plan);
 
 /** The places of a step; with CAPSTAN_TAIL_PAD they run over the end. */
 struct plan_slice plan_step(const struct plan *plan, uint64_t step);
+
+/** Does no rank ever want more than one sample of a step? */
+bool plan_is_single(const struct plan *plan);
 
 /** The part of them that a rank wants. */
 struct plan_slice plan_rank_step(const struct plan *plan, uint64_t step,

@@ -144,6 +144,7 @@ struct capstan_loader {
     uint32_t *weights;
     bool has_plan;
     bool is_auto; /* progress was left to us */
+    bool has_single; /* no rank gets more than one sample a step: no views */
     const struct source *source; /* who reads; NULL: MPI */
     int rank, ranks;
     MPI_Comm comm, gate_comm, agree_comm;

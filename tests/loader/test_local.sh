@@ -50,6 +50,10 @@ for n in $ranks; do
         group="$n" depth=5
     echo "ok: $n ranks"
 done
+# One sample a rank, and fewer: without views.
+load 4 "$work/raw" epochs=3 tail=2 batch=4 list="$work/list" -- \
+    "$work/raw" epochs=1 tail=2 batch=3 list="$work/list" progress=1 -- \
+    "$work/tar" epochs=1 tail=1 batch=2 group=2 tree="$work/tree"
 # A batch beyond the dataset: dropped, or padded many times over. Each rank
 # alone. No MPI_THREAD_MULTIPLE.
 load 3 "$work/tar" epochs=3 tail=0 batch=1000 tree="$work/tree" -- \

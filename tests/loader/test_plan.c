@@ -247,9 +247,37 @@ static void test_refuses_shapes(void)
     plan_fini(&plan);
 }
 
+static void test_single_is_said_of_shares_of_at_most_one_sample(void)
+{
+    static const uint32_t even[] = {1, 1, 1, 1}, uneven[] = {3, 1, 1, 1};
+    struct rng rng;
+    struct plan plan;
+    struct plan_shape shape = {.batch = 4,
+                               .window = 1,
+                               .ranks = 4,
+                               .group = 1,
+                               .weights = even};
+
+    rng_init(&rng, 4);
+    CU_ASSERT_EQUAL_FATAL(plan_init(&plan, make_index(&rng), &shape), 0);
+    CU_ASSERT_TRUE(plan_is_single(&plan));
+    plan.shape.batch = 5;
+    CU_ASSERT_FALSE(plan_is_single(&plan));
+    plan.shape.batch = 3;
+    plan.shape.weights = uneven;
+    CU_ASSERT_FALSE(plan_is_single(&plan));
+    plan.shape.batch = 2;
+    CU_ASSERT_TRUE(plan_is_single(&plan));
+    plan.shape.group = 2;
+    plan.shape.weights = even;
+    CU_ASSERT_TRUE(plan_is_single(&plan));
+    plan_fini(&plan);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
+        UNIT_TEST(test_single_is_said_of_shares_of_at_most_one_sample),
         UNIT_TEST(test_a_permutation_is_one),
         UNIT_TEST(test_a_permutation_is_even),
         UNIT_TEST(test_random_shapes),
