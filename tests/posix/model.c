@@ -121,8 +121,11 @@ static void same_of_two(struct answer answers[2])
 {
     bool is_either = answers[0].error == ENOENT ||
                      answers[0].error == ENOTDIR || answers[0].error == ELOOP;
+    /* a file onto a directory that it is below: Linux says it is not empty */
+    bool is_onto_above =
+        answers[0].error == EISDIR && answers[1].error == ENOTEMPTY;
 
-    if (answers[0].rc < 0 && answers[1].rc < 0 && is_either)
+    if (answers[0].rc < 0 && answers[1].rc < 0 && (is_either || is_onto_above))
         return;
     same(answers);
 }
