@@ -33,7 +33,8 @@ enum capstan_lookup_flags {
 };
 
 /** Find a name in a directory; ".." is its parent. A symbolic link is not
- *  followed. @return 0, -ENOENT, -EACCES (dir may not be searched). */
+ *  followed. @return 0, -ENOENT, -EACCES (dir may not be searched), -ESTALE
+ *  (dir was removed). */
 int capstan_lookup_at(struct capstan_session *session, uint64_t dir,
                       const char *name, unsigned flags,
                       struct capstan_stat *stat_out);
@@ -81,6 +82,22 @@ int capstan_rename_at(struct capstan_session *session, uint64_t from_dir,
 int capstan_inode_open(struct capstan_session *session, uint64_t ino,
                        unsigned flags, struct capstan_file **file_out,
                        struct capstan_stat *stat_out);
+
+/*
+ * A file that was opened, as other sessions of the same program may open it: the
+ * rights have been judged, so no server is asked. Lives without its session.
+ */
+struct capstan_opened;
+
+/** @param opened_out  ended with capstan_opened_free(). @return 0, -ENOMEM. */
+int capstan_file_opened(const struct capstan_file *file,
+                        struct capstan_opened **opened_out);
+void capstan_opened_free(struct capstan_opened **opened_p);
+
+/** @param flags  READ, WRITE, NOSYNC. @return 0, -EINVAL, -ENOMEM. */
+int capstan_opened_open(struct capstan_session *session,
+                        const struct capstan_opened *opened, unsigned flags,
+                        struct capstan_file **file_out);
 
 /** Make a file and open it; with neither EXCL nor an obstacle, open what is
  *  there. @param layout  its mode counts. @return 0, -EEXIST (EXCL), and as

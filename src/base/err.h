@@ -23,7 +23,8 @@
     X(ERR_PROTOCOL, 2005, "malformed message", GIVE_UP)                        \
     X(ERR_CLUSTER, 2006, "not the cluster that was asked for", GIVE_UP)        \
     X(ERR_FROZEN, 2007, "directory is being removed", RETRY)                   \
-    X(ERR_LINK, 2008, "connection lost", RECONNECT)
+    X(ERR_LINK, 2008, "connection lost", RECONNECT)                            \
+    X(ERR_GONE, 2009, "directory was removed", GIVE_UP)
 
 enum {
 #define X(name, value, text, action) name = value,

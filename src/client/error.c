@@ -8,7 +8,7 @@ static const struct {
 } plain[] = {
     {ERR_VERSION, EPROTO}, {ERR_SESSION, ESTALE},  {ERR_BUSY, EBUSY},
     {ERR_CORRUPT, EIO},    {ERR_PROTOCOL, EPROTO}, {ERR_CLUSTER, EPROTO},
-    {ERR_FROZEN, EBUSY},   {ERR_LINK, ECONNRESET},
+    {ERR_FROZEN, EBUSY},   {ERR_LINK, ECONNRESET}, {ERR_GONE, ESTALE},
 };
 
 const char *capstan_strerror(int code)

@@ -92,7 +92,7 @@ int capstan_lookup_at(struct capstan_session *session, uint64_t dir,
     if (rc == 0)
         rc = look_up(session, dir, name, &look);
     if (rc != 0)
-        return rc;
+        return look.found.is_dir_gone ? -ESTALE : rc;
     if (!(flags & CAPSTAN_LOOKUP_QUICK))
         return cli_stat_full(session, &look.found, cli_deadline(session), name,
                              stat_out);

@@ -112,8 +112,11 @@ int cli_lookup(struct capstan_session *session, const struct cli_name *name,
 
     if (name->len == 0)
         return cli_getattr(session, name->parent, deadline_ns, what, found);
-    if (cli_call(session, &call, deadline_ns) != 0)
-        return cli_call_fail(session, &call, what);
+    if (cli_call(session, &call, deadline_ns) != 0) {
+        found->is_dir_gone = call.rc == -ERR_GONE;
+        rc = cli_call_fail(session, &call, what);
+        return found->is_dir_gone ? -ENOENT : rc;
+    }
     if (call.rep.lookup.is_away) {
         rc = cli_getattr(session, found->inode.ino, deadline_ns, what, found);
         if (rc != 0)

@@ -25,6 +25,7 @@ struct cli_found {
     uint32_t want;
     uint32_t data_len; /* a stuffed file: its first bytes, `want' at most */
     unsigned may;      /* CRED_*: what the inode must allow */
+    bool is_dir_gone;  /* set with -ENOENT: the directory was removed */
 };
 
 /** Find a name, wherever its inode is kept; remembers directories. The text of

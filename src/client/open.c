@@ -311,3 +311,42 @@ int capstan_inode_open(struct capstan_session *session, uint64_t ino,
         return capstan_inode_stat(session, ino, stat_out);
     return cli_stat_full(session, &args.found, deadline, "open", stat_out);
 }
+
+struct capstan_opened {
+    struct inode inode;
+};
+
+int capstan_file_opened(const struct capstan_file *file,
+                        struct capstan_opened **opened_out)
+{
+    struct capstan_opened *opened = mem_calloc(1, sizeof(*opened));
+
+    if (opened == NULL)
+        return -ENOMEM;
+    opened->inode = file->inode;
+    *opened_out = opened;
+    return 0;
+}
+
+void capstan_opened_free(struct capstan_opened **opened_p)
+{
+    free(*opened_p);
+    *opened_p = NULL;
+}
+
+/* Since then the file may have been striped, as may happen to any open file. */
+int capstan_opened_open(struct capstan_session *session,
+                        const struct capstan_opened *opened, unsigned flags,
+                        struct capstan_file **file_out)
+{
+    struct open_args args = {.layout = NULL};
+    int rc = prepare(
+        session, "inode",
+        flags & (CAPSTAN_OPEN_READ | CAPSTAN_OPEN_WRITE | CAPSTAN_OPEN_NOSYNC),
+        &args);
+
+    if (rc != 0)
+        return rc;
+    args.found.inode = opened->inode;
+    return finish(session, &args, judge(session, &args), file_out);
+}

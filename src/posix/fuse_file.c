@@ -126,7 +126,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
     struct crew_member *self = crew_self();
     struct capstan_file *file;
     size_t done = 0;
-    int rc = opens_file(req, opened(info), &file);
+    int rc = opens_file(opened(info), &file);
 
     if (size > CREW_IO_MAX)
         size = CREW_IO_MAX;
@@ -164,7 +164,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data,
     struct open_file *open_file = opened(info);
     struct capstan_file *file;
     size_t done = size;
-    int rc = opens_file(req, open_file, &file);
+    int rc = opens_file(open_file, &file);
 
     atomic_fetch_add(&fs_of(req)->changes, 1);
     if (rc == 0) {
@@ -184,7 +184,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data,
 static int sync_file(fuse_req_t req, struct open_file *open_file)
 {
     struct capstan_file *file;
-    int rc = opens_file(req, open_file, &file);
+    int rc = opens_file(open_file, &file);
 
     /* what is written from here on is not in it */
     open_file->is_dirty = false;
@@ -206,7 +206,9 @@ static void op_flush(fuse_req_t req, fuse_ino_t ino,
 {
     struct open_file *open_file = opened(info);
 
-    fs_reply(req, open_file->is_dirty ? sync_file(req, open_file) : 0);
+    bool is_due = open_file->is_dirty && !fs_of(req)->is_lazy;
+
+    fs_reply(req, is_due ? sync_file(req, open_file) : 0);
 }
 
 static void op_release(fuse_req_t req, fuse_ino_t ino,

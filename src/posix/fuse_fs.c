@@ -84,15 +84,22 @@ void fs_entry_set(const struct fuse_fs *fs, struct fuse_entry_param *entry_out,
     attr_set(&entry_out->attr, stat);
 }
 
-void fs_reply_entry(fuse_req_t req, int rc, const struct capstan_stat *stat)
+void fs_reply_entry(fuse_req_t req, int rc, uint64_t dir,
+                    const struct capstan_stat *stat)
 {
+    struct fuse_fs *fs = fs_of(req);
     struct fuse_entry_param entry;
+    double kept_sec;
 
     if (rc != 0) {
         fs_reply(req, rc);
         return;
     }
-    fs_entry_set(fs_of(req), &entry, stat);
+    fs_entry_set(fs, &entry, stat);
+    keep_see(&fs->keep, stat);
+    kept_sec = keep_time(&fs->keep, dir, stat);
+    if (kept_sec > entry.entry_timeout)
+        entry.entry_timeout = kept_sec;
     fuse_reply_entry(req, &entry);
 }
 

@@ -27,17 +27,20 @@
 #include <capstan/namespace.h>
 
 #include "posix/fuse_crew.h"
+#include "posix/fuse_keep.h"
 #include "posix/fuse_recent.h"
 
 struct opens;
 
 struct fuse_fs {
     double cache_sec;    /* how long the kernel may keep names and attributes */
+    bool is_lazy;        /* close(2) does not wait for the device */
     bool has_pages;      /* reads and writes go through the page cache */
     bool is_mmap_direct; /* the kernel can map files that are read past it */
     bool is_started;     /* INIT was answered */
     struct opens *opens;
     struct recent recent;
+    struct keep keep;
     atomic_uint_fast64_t changes; /* operations that changed something */
     atomic_uint_fast64_t epoch;   /* and those that other sessions, which
                                      remember directories, must hear of */
@@ -64,8 +67,9 @@ void fs_directory_changed(fuse_req_t req);
 /** Answer with 0 or an error of the library. */
 void fs_reply(fuse_req_t req, int rc);
 
-/** Answer with a node. */
-void fs_reply_entry(fuse_req_t req, int rc, const struct capstan_stat *stat);
+/** Answer with a node, found or made in `dir`. */
+void fs_reply_entry(fuse_req_t req, int rc, uint64_t dir,
+                    const struct capstan_stat *stat);
 void fs_reply_attr(fuse_req_t req, int rc, const struct capstan_stat *stat);
 
 /** An inode in the kernel's words. */

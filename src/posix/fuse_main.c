@@ -40,6 +40,7 @@ struct wish {
     double cache_sec;
     bool is_foreground;
     bool has_pages;
+    bool is_lazy;
     bool is_umount;
     char point[PATH_MAX];
 };
@@ -190,15 +191,27 @@ end_session:
     return rc;
 }
 
+/* Up to CREW_MAX sessions, each with a connection to every target, of which one
+ * request at a time needs few buffers: 4 MB of them a connection instead of 16.
+ * What the environment says goes first. */
+static void be_frugal(void)
+{
+    setenv("FI_OFI_RXM_MSG_RX_SIZE", "16", 0);
+    setenv("FI_OFI_RXM_MSG_TX_SIZE", "16", 0);
+}
+
 static int serve_all(struct wish *wish, int ready)
 {
     struct fuse_fs fs = {.cache_sec = wish->cache_sec,
-                         .has_pages = wish->has_pages};
+                         .has_pages = wish->has_pages,
+                         .is_lazy = wish->is_lazy};
     int rc;
 
+    be_frugal();
     if (opens_create(&fs.opens) != 0)
         return fail("mount", strerror(ENOMEM));
     recent_init(&fs.recent);
+    keep_init(&fs.keep);
     rc = serve(wish, &fs, ready);
     opens_destroy(&fs.opens);
     return rc;
@@ -260,7 +273,7 @@ static int usage(void)
 {
     fputs("Usage: capstan-fuse --cluster FILE [--timeout SECONDS] "
           "[--cache SECONDS]\n"
-          "           [--pages] [--log FILE] [--foreground] DIR\n"
+          "           [--pages] [--lazy] [--log FILE] [--foreground] DIR\n"
           "       capstan-fuse --umount DIR\n"
           "'capstan mount --help' says more.\n",
           stderr);
@@ -288,6 +301,9 @@ static bool take_option(struct wish *wish, int option)
     case 'p':
         wish->has_pages = true;
         return true;
+    case 'z':
+        wish->is_lazy = true;
+        return true;
     case 'u':
         wish->is_umount = true;
         return true;
@@ -305,6 +321,7 @@ int main(int argc, char **argv)
         {"cache", required_argument, NULL, 'k'},
         {"foreground", no_argument, NULL, 'f'},
         {"pages", no_argument, NULL, 'p'},
+        {"lazy", no_argument, NULL, 'z'},
         {"umount", no_argument, NULL, 'u'},
         {NULL, 0, NULL, 0}};
     static struct wish wish;

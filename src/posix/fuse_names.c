@@ -17,6 +17,12 @@
 #define RENAME_EXCHANGE 2
 #endif
 
+/* What a name stood for has just gone: there is no such name. */
+static int gone(int rc)
+{
+    return rc == -ESTALE ? -ENOENT : rc;
+}
+
 /* A file's size must be right whenever the kernel hears it, for it maps pages
  * by it; a directory's attributes are asked for when somebody wants them. */
 static int look_up(struct capstan_session *session, fuse_ino_t dir,
@@ -26,8 +32,19 @@ static int look_up(struct capstan_session *session, fuse_ino_t dir,
         capstan_lookup_at(session, dir, name, CAPSTAN_LOOKUP_QUICK, stat_out);
 
     if (rc == 0 && stat_out->is_partial && stat_out->type == CAPSTAN_FILE)
-        rc = capstan_inode_stat(session, stat_out->ino, stat_out);
-    return rc == -ESTALE ? -ENOENT : rc;
+        return gone(capstan_inode_stat(session, stat_out->ino, stat_out));
+    return rc;
+}
+
+/* The root is looked up by nobody, so it is asked about once a second. */
+static void know_root(fuse_req_t req)
+{
+    struct fuse_fs *fs = fs_of(req);
+    struct capstan_stat stat;
+
+    if (!keep_knows(&fs->keep, CAPSTAN_ROOT) &&
+        capstan_inode_stat(fs_enter(req), CAPSTAN_ROOT, &stat) == 0)
+        keep_see(&fs->keep, &stat);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t dir, const char *name)
@@ -37,11 +54,15 @@ static void op_lookup(fuse_req_t req, fuse_ino_t dir, const char *name)
     struct capstan_stat stat;
     int rc = look_up(fs_enter(req), dir, name, &stat);
 
+    if (rc == -ESTALE && !keep_is_stale(&fs->keep, fuse_req_ctx(req)->pid, dir))
+        rc = -ENOENT;
+    if (rc == 0 && dir == CAPSTAN_ROOT && stat.type == CAPSTAN_DIRECTORY)
+        know_root(req);
     if (rc == 0) {
         recent_keep(&fs->recent, fuse_req_ctx(req)->pid, changes, &stat);
         opens_named(fs->opens, stat.ino, dir, name);
     }
-    fs_reply_entry(req, rc, &stat);
+    fs_reply_entry(req, rc, dir, &stat);
 }
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t dir, const char *name,
@@ -51,7 +72,7 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t dir, const char *name,
     int rc =
         capstan_mkdir_at(fs_enter_change(req), dir, name, mode & 07777, &stat);
 
-    fs_reply_entry(req, rc, &stat);
+    fs_reply_entry(req, rc, dir, &stat);
 }
 
 static void op_mknod(fuse_req_t req, fuse_ino_t dir, const char *name,
@@ -61,7 +82,7 @@ static void op_mknod(fuse_req_t req, fuse_ino_t dir, const char *name,
     int rc = capstan_mknod_at(fs_enter_change(req), dir, name,
                               attr_type_of(mode), mode & 07777, rdev, &stat);
 
-    fs_reply_entry(req, rc, &stat);
+    fs_reply_entry(req, rc, dir, &stat);
 }
 
 static void op_symlink(fuse_req_t req, const char *text, fuse_ino_t dir,
@@ -70,7 +91,7 @@ static void op_symlink(fuse_req_t req, const char *text, fuse_ino_t dir,
     struct capstan_stat stat;
     int rc = capstan_symlink_at(fs_enter_change(req), text, dir, name, &stat);
 
-    fs_reply_entry(req, rc, &stat);
+    fs_reply_entry(req, rc, dir, &stat);
 }
 
 static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t dir,
@@ -79,7 +100,7 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t dir,
     struct capstan_stat stat;
     int rc = capstan_link_at(fs_enter_change(req), ino, dir, name, &stat);
 
-    fs_reply_entry(req, rc, &stat);
+    fs_reply_entry(req, rc, dir, &stat);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
@@ -99,7 +120,7 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 
 static void op_unlink(fuse_req_t req, fuse_ino_t dir, const char *name)
 {
-    opens_hold(fs_of(req)->opens, req, dir, name);
+    opens_hold(fs_of(req)->opens, dir, name);
     fs_reply(req, capstan_unlink_at(fs_enter_change(req), dir, name));
 }
 
@@ -126,7 +147,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t from_dir, const char *from,
     if (flags & RENAME_EXCHANGE)
         ours |= CAPSTAN_RENAME_EXCHANGE;
     if (flags == 0)
-        opens_hold(fs_of(req)->opens, req, to_dir, to);
+        opens_hold(fs_of(req)->opens, to_dir, to);
     rc = capstan_rename_at(fs_enter_change(req), from_dir, from, to_dir, to,
                            ours);
     fs_directory_changed(req);

@@ -45,6 +45,12 @@ int opens_create(struct opens **opens_out)
     return 0;
 }
 
+static void file_free(struct open_file *file)
+{
+    capstan_opened_free(&file->opened);
+    free(file);
+}
+
 static void drop_node(struct opens *opens, struct open_node *node)
 {
     HASH_DEL(opens->nodes, node);
@@ -64,7 +70,7 @@ void opens_destroy(struct opens **opens_p)
     HASH_ITER(hh, opens->nodes, node, next)
     {
         DL_FOREACH_SAFE(node->files, file, next_file)
-        free(file);
+        file_free(file);
         drop_node(opens, node);
     }
     pthread_mutex_destroy(&opens->lock);
@@ -102,7 +108,7 @@ int opens_add(struct opens *opens, struct capstan_file *file, uint64_t ino,
     struct open_file *opened = mem_calloc(1, sizeof(*opened));
     struct open_node *node = NULL;
 
-    if (opened != NULL) {
+    if (opened != NULL && capstan_file_opened(file, &opened->opened) == 0) {
         opened->ino = ino;
         opened->flags = flags;
         opened->users = 1;
@@ -114,7 +120,8 @@ int opens_add(struct opens *opens, struct capstan_file *file, uint64_t ino,
         pthread_mutex_unlock(&opens->lock);
     }
     if (node == NULL) {
-        free(opened);
+        if (opened != NULL)
+            file_free(opened);
         capstan_file_close(&file);
         return -ENOMEM;
     }
@@ -150,18 +157,17 @@ void opens_end(struct opens *opens, struct open_file *file)
     if (!is_last)
         return;
     close_all(file);
-    free(file);
+    file_free(file);
 }
 
-int opens_file(fuse_req_t req, struct open_file *file,
-               struct capstan_file **file_out)
+int opens_file(struct open_file *file, struct capstan_file **file_out)
 {
     struct capstan_file **slot = &file->files[crew_self()->index];
     int rc = 0;
 
     if (*slot == NULL)
-        rc = capstan_inode_open(fs_enter_checked(req), file->ino,
-                                file->flags | CAPSTAN_OPEN_NOSYNC, slot, NULL);
+        rc = capstan_opened_open(crew_self()->session, file->opened,
+                                 file->flags | CAPSTAN_OPEN_NOSYNC, slot);
     *file_out = *slot;
     return rc;
 }
@@ -202,8 +208,7 @@ static struct open_file *get_named(struct opens *opens, uint64_t dir,
     return file;
 }
 
-void opens_hold(struct opens *opens, fuse_req_t req, uint64_t dir,
-                const char *name)
+void opens_hold(struct opens *opens, uint64_t dir, const char *name)
 {
     struct open_file *file = get_named(opens, dir, name);
     struct capstan_file *ours;
@@ -211,6 +216,6 @@ void opens_hold(struct opens *opens, fuse_req_t req, uint64_t dir,
     if (file == NULL)
         return;
     /* if it cannot be held it is as if the program had opened it too late */
-    (void)opens_file(req, file, &ours);
+    (void)opens_file(file, &ours);
     opens_end(opens, file);
 }

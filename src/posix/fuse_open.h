@@ -30,6 +30,7 @@ struct open_file {
     atomic_bool is_dirty;  /* written, and not brought to the device since */
     atomic_bool is_set_id; /* set-user-id or set-group-id, when last seen */
     struct capstan_file *files[CREW_MAX]; /* [i] is member i's business alone */
+    struct capstan_opened *opened;        /* for those that have none yet */
 };
 
 int opens_create(struct opens **opens_out);
@@ -48,10 +49,8 @@ int opens_add(struct opens *opens, struct capstan_file *file, uint64_t ino,
 /** The program has closed it. */
 void opens_end(struct opens *opens, struct open_file *file);
 
-/** The file in the calling thread's session. @return 0, or the code of opening
- *  it there. */
-int opens_file(fuse_req_t req, struct open_file *file,
-               struct capstan_file **file_out);
+/** The file in the calling thread's session. @return 0 or -ENOMEM. */
+int opens_file(struct open_file *file, struct capstan_file **file_out);
 
 /** An inode was seen under this name. */
 void opens_named(struct opens *opens, uint64_t ino, uint64_t dir,
@@ -59,7 +58,6 @@ void opens_named(struct opens *opens, uint64_t ino, uint64_t dir,
 
 /** This name is about to go: if an open file has it, the calling thread's
  *  session opens that file too. */
-void opens_hold(struct opens *opens, fuse_req_t req, uint64_t dir,
-                const char *name);
+void opens_hold(struct opens *opens, uint64_t dir, const char *name);
 
 #endif

@@ -36,9 +36,20 @@ static unsigned access_of(int flags)
     }
 }
 
+/* As with capstan mount --lazy. */
+static bool is_lazy(void)
+{
+    const char *lazy = getenv("CAPSTAN_LAZY");
+
+    return lazy != NULL && strcmp(lazy, "1") == 0;
+}
+
 static unsigned open_flags(int flags)
 {
     unsigned ours = access_of(flags);
+
+    if ((ours & CAPSTAN_OPEN_WRITE) && is_lazy())
+        ours |= CAPSTAN_OPEN_NOSYNC;
 
     if (flags & O_CREAT)
         ours |= CAPSTAN_OPEN_CREATE;

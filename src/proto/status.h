@@ -45,7 +45,8 @@
     X(103, CORRUPT, ERR_CORRUPT)                                               \
     X(104, PROTOCOL, ERR_PROTOCOL)                                             \
     X(105, CLUSTER, ERR_CLUSTER)                                               \
-    X(106, FROZEN, ERR_FROZEN)
+    X(106, FROZEN, ERR_FROZEN)                                                 \
+    X(107, GONE, ERR_GONE)
 
 enum proto_status {
 #define X(number, name, code) PROTO_STATUS_##name = number,

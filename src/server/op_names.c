@@ -191,6 +191,17 @@ static_assert(offsetof(struct proto_rep_lookup, data) ==
                   offsetof(struct proto_rep_getattr, data),
               "replies are alike");
 
+/* No such name: because the directory itself was removed, or is about to be? */
+static int why_missing(struct names *names, uint64_t dir)
+{
+    struct names_dir_state state;
+    int rc = names_dir_get(names, dir, &state);
+
+    if (rc != 0)
+        return rc;
+    return state.frozen != NAMES_ALIVE ? -ERR_GONE : -ENOENT;
+}
+
 static void run_lookup(struct names_op *op, struct names *names)
 {
     struct names_task *task = (struct names_task *)op;
@@ -199,6 +210,8 @@ static void run_lookup(struct names_op *op, struct names *names)
     struct name name = name_of(req->parent, &req->text);
 
     op->rc = names_lookup(names, &name, &rep->inode);
+    if (op->rc == -ENOENT)
+        op->rc = why_missing(names, req->parent);
     if (op->rc != 0)
         return;
     rep->is_away = !names_is_home(names, rep->inode.ino);

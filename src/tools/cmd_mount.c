@@ -18,6 +18,7 @@ struct wish {
     struct tool_place place;
     bool is_foreground;
     bool has_pages;
+    bool is_lazy;
     uint64_t cache_sec;
     const char *log;
 };
@@ -79,6 +80,9 @@ int cmd_mount(const struct tool_command *command, int argc, char **argv)
          "read and write through the page cache, which is emptied when a file "
          "is opened or seen to be changed",
          OPTION_FLAG, &wish.has_pages, 0, 0},
+        {0, "lazy", NULL,
+         "closing a written file does not wait for the device; fsync does",
+         OPTION_FLAG, &wish.is_lazy, 0, 0},
         {0, "log", "FILE", "where the daemon's messages go (nowhere)",
          OPTION_TEXT, &wish.log, 0, 0},
         TOOL_PLACE_OPTIONS(&wish.place),
@@ -103,6 +107,8 @@ int cmd_mount(const struct tool_command *command, int argc, char **argv)
         add(&args, "--log", wish.log);
     if (wish.has_pages)
         add(&args, "--pages", NULL);
+    if (wish.is_lazy)
+        add(&args, "--lazy", NULL);
     if (wish.is_foreground)
         add(&args, "--foreground", NULL);
     add(&args, "--", argv[first]);

@@ -82,6 +82,48 @@ assert os.pread(a, 5, 5) == b"still"
 assert os.fstat(a).st_nlink == 0
 PYTHON
 
+# --- names of directories that the kernel keeps for a moment ------------------
+mkdir -p "$one/p/q/r"
+echo deep >"$one/p/q/r/f"
+before=$(counter requests)
+python3 - "$one/p/q/r/f" >"$work/seconds" <<'PYTHON' || fail "stat"
+import os, sys, time
+begin = time.monotonic()
+for i in range(300):
+    os.stat(sys.argv[1])
+print(int(time.monotonic() - begin) + 1)
+PYTHON
+asked=$(($(counter requests) - before))
+# One request each, and every 0.1 s some for the directories.
+[ $asked -le $((300 + 200 * $(cat "$work/seconds"))) ] ||
+    fail "300 times stat took $asked requests in $(cat "$work/seconds") s"
+for i in 1 2 3 4 5; do
+    # another directory of the same name, made elsewhere
+    rm -r "$two/p/q"
+    mkdir -p "$two/p/q/r"
+    echo "$i" >"$two/p/q/r/f"
+    [ "$(cat "$one/p/q/r/f")" = "$i" ] || fail "an old directory is seen"
+    [ -e "$one/p/q/r/none" ] && fail "a file that is not there"
+done
+(cd "$one/p/q/r" && rm f && rmdir "$one/p/q/r" && [ ! -e f ] && ! mkdir new &&
+    ! echo x >new) 2>/dev/null || fail "a directory that was removed under us"
+chmod 711 "$work"
+if [ "$(id -u)" = 0 ] && setpriv --reuid 65534 --clear-groups \
+    stat "$one/p" >/dev/null 2>&1; then
+    mkdir -p "$one/p/q/r"
+    echo secret >"$one/p/q/r/f"
+    for i in 1 2 3 4 5; do
+        setpriv --reuid 65534 --clear-groups cat "$one/p/q/r/f" >/dev/null ||
+            fail "an open directory is closed"
+        chmod 700 "$one/p"
+        setpriv --reuid 65534 --clear-groups cat "$one/p/q/r/f" \
+            >/dev/null 2>&1 && fail "a closed directory is open"
+        chmod 755 "$one/p"
+    done
+else
+    echo "without other users: not root, or $one is not for them"
+fi
+
 # --- large files, many entries ------------------------------------------------
 head -c 9000001 /dev/urandom >"$work/big"
 cp "$work/big" "$one/big"

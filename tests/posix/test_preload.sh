@@ -103,4 +103,20 @@ grep -q four "$work/out" || fail "CAPSTAN_PREFIX: $(cat "$work/out")"
 CAPSTAN_CLUSTER=/none preloaded cat /capstan/x >"$work/out" 2>&1 &&
     fail "no cluster, and yet it reads"
 grep -q "/none" "$work/out" || fail "the cause is not said: $(cat "$work/out")"
+# --- closing waits for the device, or not -------------------------------------
+write_files() {
+    before=$(counter requests)
+    export CAPSTAN_LAZY="$1"
+    preloaded python3 -c '
+for i in range(60):
+    with open("/capstan/lazy'"$1"'.%d" % i, "wb") as f:
+        f.write(b"bytes" * 100)' || fail "lazy $1"
+    echo $(($(counter requests) - before))
+}
+waits=$(write_files 0)
+lazy=$(write_files 1)
+[ "$lazy" -le $((waits - 60)) ] ||
+    fail "closing lazily costs $lazy requests, else $waits"
+[ "$(preloaded cat /capstan/lazy1.59 | wc -c)" = 500 ] || fail "lazily written"
+
 echo "ok: preload"

@@ -639,6 +639,100 @@ static void test_requests_are_few(void)
     stop();
 }
 
+/* So that a kernel which kept the name of the old directory looks anew. */
+static void test_a_lookup_tells_of_a_removed_directory(void)
+{
+    struct capstan_stat stat;
+    uint64_t dir = 0;
+    char name[16];
+
+    start();
+    CU_ASSERT_EQUAL(capstan_mkdir(s(0), "/d", 0), 0);
+    CU_ASSERT_EQUAL(capstan_resolve(s(0), "/d", 0, &dir), 0);
+    CU_ASSERT_EQUAL(capstan_lookup_at(s(1), dir, "x", 0, &stat), -ENOENT);
+    CU_ASSERT_EQUAL(capstan_rmdir(s(0), "/d"), 0);
+    CU_ASSERT_EQUAL(capstan_mkdir(s(0), "/d", 0), 0);
+    make_closed("/d/f0", 0644);
+    for (unsigned i = 0; i < 8; i++) { /* whatever target it is */
+        snprintf(name, sizeof(name), "f%u", i);
+        CU_ASSERT_EQUAL(capstan_lookup_at(s(1), dir, name, 0, &stat), -ESTALE);
+    }
+    CU_ASSERT_EQUAL(capstan_stat(s(1), "/d/f0", &stat), 0);
+    CU_ASSERT_EQUAL(capstan_stat(s(1), "/d/f1", &stat), -ENOENT);
+    stop();
+}
+
+static void test_an_opened_file_opens_elsewhere_without_a_request(void)
+{
+    struct capstan_session_stats before, after;
+    struct capstan_file *file, *other;
+    struct capstan_opened *opened;
+    char bytes[6000] = "here", back[6000];
+    size_t done;
+
+    start();
+    file = make("/f", 0600);
+    CU_ASSERT_EQUAL(capstan_file_opened(file, &opened), 0);
+    become(1, 1000, 1000); /* who might not open it by name */
+    capstan_session_stats(s(1), &before);
+    CU_ASSERT_EQUAL(capstan_opened_open(s(1), opened, 0, &other), -EINVAL);
+    CU_ASSERT_EQUAL_FATAL(
+        capstan_opened_open(s(1), opened, CAPSTAN_OPEN_READ, &other), 0);
+    capstan_session_stats(s(1), &after);
+    CU_ASSERT_EQUAL(after.requests, before.requests);
+    CU_ASSERT_EQUAL(capstan_file_ino(other), capstan_file_ino(file));
+    /* it is striped only now: what the other knows of it is old */
+    CU_ASSERT_EQUAL(capstan_file_write(file, 0, bytes, 6000, &done), 0);
+    CU_ASSERT_EQUAL(capstan_file_read(other, 0, back, 6000, &done), 0);
+    CU_ASSERT_EQUAL(done, 6000);
+    CU_ASSERT(memcmp(bytes, back, 6000) == 0);
+    CU_ASSERT_EQUAL(capstan_file_write(other, 0, bytes, 1, &done), -EBADF);
+    CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+    capstan_opened_free(&opened);
+    CU_ASSERT_PTR_NULL(opened);
+    CU_ASSERT_EQUAL(capstan_file_read(other, 0, back, 10, &done), 0);
+    CU_ASSERT_EQUAL(capstan_file_close(&other), 0);
+    stop();
+}
+
+static uint64_t taken(void)
+{
+    struct counters counters;
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < 4; i++) {
+        srv_target_counters(sim.servers[i].target, &counters);
+        sum += counters.value[COUNTER_requests];
+    }
+    return sum;
+}
+
+/* Nor does a small file's removal cost the targets that it never lay on. */
+static void test_a_small_file_is_freed_at_its_home_alone(void)
+{
+    struct capstan_file *file;
+    uint64_t before;
+    char bytes[6000] = "";
+    size_t done;
+
+    start();
+    file = make("/small", 0600);
+    CU_ASSERT_EQUAL(capstan_file_write(file, 0, bytes, 4096, &done), 0);
+    CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+    file = make("/large", 0600);
+    CU_ASSERT_EQUAL(capstan_file_write(file, 0, bytes, 6000, &done), 0);
+    CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+    before = taken();
+    CU_ASSERT_EQUAL(capstan_unlink(s(0), "/small"), 0);
+    sim_run(&sim, 10 * NS_PER_SEC);
+    CU_ASSERT_EQUAL(taken() - before, 1);
+    before = taken();
+    CU_ASSERT_EQUAL(capstan_unlink(s(0), "/large"), 0);
+    sim_run(&sim, 10 * NS_PER_SEC);
+    CU_ASSERT_EQUAL(taken() - before, 1 + 3);
+    stop();
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -658,6 +752,9 @@ int main(void)
         UNIT_TEST(test_space_is_that_of_all_targets),
         UNIT_TEST(test_nodes_are_records),
         UNIT_TEST(test_requests_are_few),
+        UNIT_TEST(test_a_lookup_tells_of_a_removed_directory),
+        UNIT_TEST(test_an_opened_file_opens_elsewhere_without_a_request),
+        UNIT_TEST(test_a_small_file_is_freed_at_its_home_alone),
     };
 
     return UNIT_MAIN("sim/posix", tests);
