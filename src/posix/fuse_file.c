@@ -48,6 +48,8 @@ static int keep(fuse_req_t req, struct capstan_file *file,
     info->fh = (uintptr_t)open_file;
     info->direct_io = !fs->has_pages;
     info->keep_cache = 0;
+    /* closing then has nothing to bring to the device */
+    info->noflush = fs->is_lazy || !(open_file->flags & CAPSTAN_OPEN_WRITE);
     return 0;
 }
 
