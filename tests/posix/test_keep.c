@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "posix/fuse_keep.c"
+
+#include "tests/base/unit.h"
+
+#define DIR 77u
+
+static struct keep keep;
+
+static struct capstan_stat directory(uint64_t ino, uint32_t mode)
+{
+    return (struct capstan_stat){
+        .ino = ino, .type = CAPSTAN_DIRECTORY, .mode = mode};
+}
+
+static bool see(uint64_t ino, uint32_t mode)
+{
+    struct capstan_stat stat = directory(ino, mode);
+
+    return keep_see(&keep, &stat);
+}
+
+static double time_in(uint64_t dir, enum capstan_type type)
+{
+    struct capstan_stat stat = {.ino = 5, .type = type, .mode = 0755};
+
+    return keep_time(&keep, dir, &stat);
+}
+
+static void test_only_directories_in_open_ones_are_kept(void)
+{
+    keep_init(&keep);
+    CU_ASSERT_FALSE(keep_knows(&keep, DIR));
+    CU_ASSERT_EQUAL(time_in(DIR, CAPSTAN_DIRECTORY), 0);
+    CU_ASSERT_FALSE(see(DIR, 0755));
+    CU_ASSERT_TRUE(keep_knows(&keep, DIR));
+    CU_ASSERT_EQUAL(time_in(DIR, CAPSTAN_DIRECTORY), KEEP_SEC);
+    CU_ASSERT_EQUAL(time_in(DIR, CAPSTAN_FILE), 0);
+    CU_ASSERT_EQUAL(time_in(DIR, CAPSTAN_SYMLINK), 0);
+    CU_ASSERT_EQUAL(time_in(DIR + 1, CAPSTAN_DIRECTORY), 0);
+}
+
+static void test_whoever_may_not_search_closes_it(void)
+{
+    static const uint32_t closed[] = {0700, 0750, 0754, 0655, 0};
+
+    keep_init(&keep);
+    for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++) {
+        see(DIR, 0711);
+        CU_ASSERT_TRUE(see(DIR, closed[i]));  /* names of it may be kept */
+        CU_ASSERT_FALSE(see(DIR, closed[i])); /* none since */
+        CU_ASSERT_TRUE(keep_knows(&keep, DIR));
+        CU_ASSERT_EQUAL(time_in(DIR, CAPSTAN_DIRECTORY), 0);
+    }
+}
+
+/* One that shares its slot with another: nothing is known, all is possible. */
+static void test_what_was_overwritten_may_be_kept(void)
+{
+    keep_init(&keep);
+    see(DIR, 0755);
+    see(DIR + KEEP_SLOTS, 0755);
+    CU_ASSERT_FALSE(keep_knows(&keep, DIR));
+    CU_ASSERT_EQUAL(time_in(DIR, CAPSTAN_DIRECTORY), 0);
+    CU_ASSERT_TRUE(see(DIR, 0700));
+}
+
+static void test_closing_waits_until_nothing_is_kept(void)
+{
+    uint64_t begin;
+
+    keep_init(&keep);
+    begin = now();
+    keep_wait(&keep); /* nothing was given: at once, or this never ends */
+    see(DIR, 0755);
+    CU_ASSERT_EQUAL(time_in(DIR, CAPSTAN_DIRECTORY), KEEP_SEC);
+    keep_wait(&keep);
+    CU_ASSERT_TRUE(now() - begin >= (uint64_t)(KEEP_SEC * (double)NS_PER_SEC));
+    CU_ASSERT_TRUE(keep.until_ns <= now());
+}
+
+static void test_a_removed_directory_is_stale_and_then_empty(void)
+{
+    keep_init(&keep);
+    for (unsigned i = 0; i < KEEP_TIMES; i++)
+        CU_ASSERT_TRUE(keep_is_stale(&keep, 10, DIR));
+    CU_ASSERT_FALSE(keep_is_stale(&keep, 10, DIR));
+    CU_ASSERT_TRUE(keep_is_stale(&keep, 10, DIR)); /* anew */
+    CU_ASSERT_TRUE(keep_is_stale(&keep, 10, DIR + 1));
+    CU_ASSERT_TRUE(keep_is_stale(&keep, 11, DIR));
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        UNIT_TEST(test_only_directories_in_open_ones_are_kept),
+        UNIT_TEST(test_whoever_may_not_search_closes_it),
+        UNIT_TEST(test_what_was_overwritten_may_be_kept),
+        UNIT_TEST(test_closing_waits_until_nothing_is_kept),
+        UNIT_TEST(test_a_removed_directory_is_stale_and_then_empty),
+    };
+
+    return UNIT_MAIN("fuse_keep", tests);
+}
