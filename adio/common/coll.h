@@ -80,6 +80,9 @@ int coll_run(struct adio_file *file, enum coll_verb verb,
  */
 int coll_prepare(struct adio_file *file);
 
+/** How many ranks would aggregate when a hint asks for `wanted` of them. */
+uint32_t coll_aggregators(const struct adio_file *file, uint32_t wanted);
+
 /** Free what the engine kept at a file (file->coll): on close. Collective. */
 void coll_forget(struct adio_file *file);
 

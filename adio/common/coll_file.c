@@ -66,6 +66,16 @@ err_kept:
     return -ENOMEM;
 }
 
+uint32_t coll_aggregators(const struct adio_file *file, uint32_t wanted)
+{
+    const struct coll_kept *kept = file->coll;
+    uint32_t most = wanted;
+
+    if (kept != NULL)
+        most = coll_nodes_most(&kept->nodes);
+    return wanted < most ? wanted : most;
+}
+
 void coll_forget(struct adio_file *file)
 {
     struct coll_kept *kept = file->coll;

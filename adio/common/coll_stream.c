@@ -82,12 +82,14 @@ static void enter(struct coll_op *op)
     struct coll_ring *ring = op->kept->ring;
     uint64_t n = ring->noperations++;
     bool is_cheap = op->all.cheap_piece > 0;
+    uint64_t cheap =
+        op->verb == COLL_READ ? RING_STEP_CHEAP : RING_STEP_CHEAP_WRITE;
 
     stream->control = &ring->shared->controls[n % 2];
     if (op->file->rank == 0)
         memset(&ring->shared->controls[(n + 1) % 2], 0,
                sizeof(*stream->control));
-    stream->step_bytes = is_cheap ? RING_STEP_CHEAP : RING_STEP;
+    stream->step_bytes = is_cheap ? cheap : RING_STEP;
     if (op->all.buffer_size < stream->step_bytes)
         stream->step_bytes = op->all.buffer_size;
     stream->nslots = RING_BYTES / stream->step_bytes;

@@ -19,7 +19,8 @@
 
 #define RING_BYTES (8u << 20)
 #define RING_STEP_CHEAP (256u << 10) /* stays in a cache until it is copied */
-#define RING_STEP (1u << 20)         /* where a call to storage is dear */
+#define RING_STEP_CHEAP_WRITE (512u << 10) /* fewer ranks to wake */
+#define RING_STEP (1u << 20)               /* where a call to storage is dear */
 #define RING_RANKS_MAX 64
 #define RING_SLOTS_MAX (RING_BYTES / RING_STEP_CHEAP) /* at most 64: bits */
 

@@ -92,6 +92,7 @@ static void put_hints(opal_info_t *info, struct face_file *face)
     hints.striping_factor = layout.width;
     if (hints.cb_nodes == 0)
         hints.cb_nodes = adio->explain.aggregators;
+    hints.cb_nodes = coll_aggregators(adio, hints.cb_nodes);
     if (face->is_shown &&
         memcmp(&hints, &face->shown_hints, sizeof(hints)) == 0)
         return;

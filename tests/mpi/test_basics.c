@@ -328,11 +328,14 @@ static void test_infos_tell_what_is_in_force(void)
 {
     MPI_Info info;
     MPI_File file;
+    char ranks[16];
     char byte = 1;
 
     OK(MPI_Info_create(&info));
     OK(MPI_Info_set(info, "cb_buffer_size", "1048576"));
     OK(MPI_Info_set(info, "romio_cb_read", "perhaps"));
+    OK(MPI_Info_set(info, "cb_nodes", "1000"));
+    snprintf(ranks, sizeof(ranks), "%d", test.size);
     OK(MPI_Info_set(info, "access_style", "random"));
     OK(MPI_File_open(MPI_COMM_WORLD, test_path("info"),
                      RDWR_NEW | MPI_MODE_DELETE_ON_CLOSE, info, &file));
@@ -340,6 +343,7 @@ static void test_infos_tell_what_is_in_force(void)
     check_info(file, "cb_buffer_size", "1048576");
     check_info(file, "romio_cb_read", "automatic");
     check_info(file, "romio_no_indep_rw", "false");
+    check_info(file, "cb_nodes", ranks); /* there are no more */
     OK(MPI_Info_set(info, "cb_buffer_size", "65536"));
     OK(MPI_Info_set(info, "romio_cb_read", "enable"));
     OK(MPI_File_set_info(file, info));
