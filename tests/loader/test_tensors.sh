@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Safetensors and checkpoints in C: written by some ranks, read by others, the same
-# file from Python and from C; writers killed at any time leave a whole one.
+# file from Python and from C; writers killed at any time leave a whole one
+# (KILL_ROUNDS=1).
 . "$top_srcdir/tests/cluster/lib.sh"
 . "$top_srcdir/tests/loader/lib.sh"
 
@@ -63,7 +64,7 @@ else
 fi
 
 # Writers that are killed, somewhere.
-for round in 1 2 3; do
+for round in $(seq "${KILL_ROUNDS:-1}"); do
     rm -f "$work/out"
     timeout 100 "$MPIRUN" --oversubscribe -n 4 "$check" save capstan:/ck 100000 \
         >"$work/out" 2>&1 </dev/null &
@@ -78,4 +79,4 @@ for round in 1 2 3; do
     least=$(sed -n 's/^saved //p' "$work/out" | tail -n 1)
     mpi 2 "$check" load capstan:/ck "$least" || fail "killed writers"
 done
-echo "ok: killed writers left a whole checkpoint, three times"
+echo "ok: killed writers left a whole checkpoint, times: ${KILL_ROUNDS:-1}"
