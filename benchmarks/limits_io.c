@@ -13,6 +13,9 @@
  *
  * Server pids: the processor time of those processes is read around each
  * figure, so that a figure can be told for one core of the server.
+ *
+ * For a profile: LIMITS_ONLY="LAYER FIGURE SIZE", or the begin of such, in the
+ * environment leaves out all else.
  */
 #include <capstan/file.h>
 #include <capstan/session.h>
@@ -372,6 +375,16 @@ static const struct figure figures[] = {
     {"random read, list", false, SMALL, LIST},
 };
 
+static bool is_wanted(const struct layer *layer, const struct figure *figure)
+{
+    const char *only = getenv("LIMITS_ONLY");
+    char name[128];
+
+    snprintf(name, sizeof(name), "%s %s %zu", layer->name, figure->name,
+             figure->size);
+    return only == NULL || strncmp(name, only, strlen(only)) == 0;
+}
+
 static void run_layer(struct bench *bench, const struct layer *layer)
 {
     layer->open(bench);
@@ -379,7 +392,8 @@ static void run_layer(struct bench *bench, const struct layer *layer)
     for (uint64_t at = 0; at < PART; at += 1 << 20)
         layer->move(bench, true, at, 1 << 20);
     for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
-        measure(bench, layer, &figures[i]);
+        if (is_wanted(layer, &figures[i]))
+            measure(bench, layer, &figures[i]);
     memset(bench->memory, 0, PART);
     for (uint64_t at = 0; at < PART; at += 1 << 20)
         layer->move(bench, false, at, 1 << 20);

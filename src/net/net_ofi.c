@@ -108,6 +108,7 @@ static int name_endpoint(struct ofi_net *net, const struct net_config *config)
     rc = ofi_local_create(net);
     if (rc != 0)
         log_info("no shortcut between processes: %s", fi_strerror(-rc));
+    ofi_lanes_open(net);
     return 0;
 }
 
@@ -223,6 +224,7 @@ static void ofi_close(struct net *base)
     while (net->mrs != NULL)
         ofi_mr_dereg(base, net->mrs);
     ofi_local_destroy(net);
+    ofi_lanes_close(net);
     close_endpoint(net);
     for (size_t i = 0; net->slots != NULL && i < OFI_OPS_MAX; i++)
         if (net->slots[i].own_mr != NULL)
@@ -254,7 +256,7 @@ static void init(struct ofi_net *net, const struct net_config *config)
     net->recv_ctx = config->recv_ctx;
     net->caps.message_max = config->message_max;
     net->is_shm = strcmp(config->provider, "shm") == 0;
-    net->wait_fd = net->lock_fd = -1;
+    net->wait_fd = net->lock_fd = net->bell_fd = net->both_fd = -1;
     ofi_line_init(&net->ended);
     if (getrandom(&net->next_key, sizeof(net->next_key), 0) < 0)
         net->next_key = clock_wall(net->clock);

@@ -36,7 +36,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define MAGIC 0x31304b4e50414343ull
+#define MAGIC 0x32304b4e50414343ull
 #define DIRECTORY "/dev/shm/"
 #define PATH_MAX_BYTES (2 * NET_NAME_MAX + 64)
 #define SCHEME                                                                 \
@@ -199,6 +199,14 @@ static int claim(const char *path, int *fd_out)
     return -EADDRINUSE;
 }
 
+/* An address means the same to both ends only in one network. */
+static uint64_t network_number(void)
+{
+    struct stat stat_buf;
+
+    return stat("/proc/self/ns/net", &stat_buf) == 0 ? stat_buf.st_ino : 0;
+}
+
 int ofi_local_create(struct ofi_net *net)
 {
     struct ofi_table *table = MAP_FAILED;
@@ -210,7 +218,9 @@ int ofi_local_create(struct ofi_net *net)
     rc = claim(path, &fd);
     if (rc != 0)
         return rc;
-    if (ftruncate(fd, sizeof(*table)) == 0)
+    /* The pages of the rings are made when they are taken into use. */
+    if (ftruncate(fd, sizeof(*table)) == 0 &&
+        posix_fallocate(fd, 0, offsetof(struct ofi_table, rings)) == 0)
         table = mmap(NULL, sizeof(*table), PROT_READ | PROT_WRITE, MAP_SHARED,
                      fd, 0);
     if (table == MAP_FAILED) {
@@ -222,6 +232,8 @@ int ofi_local_create(struct ofi_net *net)
     table->cookie = draw_lot();
     table->self = (uint64_t)(uintptr_t)table;
     table->pid = getpid();
+    table->network = network_number();
+    table->bell_fd = -1;
     table->magic = MAGIC;
     net->table = table;
     net->lock_fd = fd;
@@ -243,6 +255,8 @@ void ofi_local_destroy(struct ofi_net *net)
         return;
     path_of(net->name, net->name_len, path);
     unlink(path);
+    atomic_store(&net->table->bell_fd, -1);
+    atomic_store(&net->table->is_asleep, 0); /* nobody rings any more */
     munmap(net->table, sizeof(*net->table));
     close(net->lock_fd);
     net->table = NULL;
@@ -290,7 +304,7 @@ static struct ofi_table *map_table(int fd)
     return NULL;
 }
 
-bool ofi_local_attach(struct ofi_peer *peer)
+bool ofi_local_attach(struct ofi_net *net, struct ofi_peer *peer)
 {
     char path[PATH_MAX_BYTES];
     int fd;
@@ -307,6 +321,7 @@ bool ofi_local_attach(struct ofi_peer *peer)
     peer->lock_fd = fd;
     peer->epoch = atomic_load(&peer->table->epoch);
     peer->can_copy = can_reach(peer->table);
+    ofi_lane_take(net, peer);
     return true;
 }
 
@@ -330,6 +345,7 @@ void ofi_local_detach(struct ofi_peer *peer)
 {
     if (peer->table == NULL)
         return;
+    ofi_lane_drop(peer);
     munmap(peer->table, sizeof(*peer->table));
     close(peer->lock_fd);
     peer->table = NULL;

@@ -107,7 +107,7 @@ static int attach_shm(struct ofi_net *net, struct ofi_peer *peer)
 {
     char name[NET_NAME_MAX];
 
-    if (!ofi_local_attach(peer))
+    if (!ofi_local_attach(net, peer))
         return -EAGAIN;
     if (ofi_local_provider_name(peer, name) &&
         fi_av_insert(net->av, name, 1, &peer->addr, 0, NULL) == 1) {
@@ -180,7 +180,7 @@ static int add(struct ofi_net *net, const char *name, size_t len,
     peer->name_len = len;
     peer->id = hole;
     peer->nrefs = 1;
-    peer->lock_fd = -1;
+    peer->lock_fd = peer->bell_fd = -1;
     peer->addr = FI_ADDR_UNSPEC;
     ofi_line_init(&peer->line);
     rc = ofi_peer_attach(net, peer);
@@ -411,6 +411,14 @@ void ofi_peers_check(struct ofi_net *net)
         if (peer->nrefs == 0 && peer->posted == NULL)
             forget(net, peer);
     }
+}
+
+void ofi_peers_let_go(struct ofi_net *net)
+{
+    for (size_t i = 0; i < net->npeers; i++)
+        if (net->peers[i] != NULL && net->peers[i]->table != NULL &&
+            !net->is_shm && ofi_local_is_stale(net->peers[i]))
+            ofi_local_detach(net->peers[i]);
 }
 
 void ofi_peers_fail_all(struct ofi_net *net)

@@ -26,6 +26,7 @@
 
 #define BATCH 32
 #define BATCHES_MAX 8 /* a poll */
+#define SKIPS_MAX 8   /* polls that find messages in lanes only */
 #define SPIN_NS (30 * NS_PER_US)
 #define NAP_MIN_NS (20 * NS_PER_US)
 #define NAP_MAX_NS (1 * NS_PER_MS)
@@ -97,8 +98,11 @@ static void post_again(struct ofi_net *net)
 void ofi_release(struct net *base, void *buffer)
 {
     struct ofi_net *net = ofi_of(base);
-    struct ofi_slot *slot = slot_of(net, buffer);
+    struct ofi_slot *slot;
 
+    if (ofi_lanes_release(net, buffer))
+        return;
+    slot = slot_of(net, buffer);
     slot->is_held = false;
     post_receive(net, slot);
 }
@@ -229,7 +233,11 @@ int ofi_poll(struct net *base)
 
     if (net->unposted != NULL)
         post_again(net);
-    nhandled = read_queue(net);
+    nhandled = ofi_lanes_poll(net);
+    if (nhandled == 0 || ++net->nskipped == SKIPS_MAX) {
+        net->nskipped = 0;
+        nhandled += read_queue(net);
+    }
     if (net->waiting != NULL)
         nhandled += ofi_peers_retry(net);
     check_peers(net);
@@ -259,7 +267,9 @@ int ofi_may_sleep(struct net *base)
         return -EAGAIN;
     if (net->wait_fd < 0)
         return 0;
-    return fi_trywait(net->fabric, fids, 1) == 0 ? 0 : -EAGAIN;
+    if (fi_trywait(net->fabric, fids, 1) != 0)
+        return -EAGAIN;
+    return ofi_lanes_may_sleep(net) ? 0 : -EAGAIN;
 }
 
 static struct timespec to_timespec(uint64_t ns)

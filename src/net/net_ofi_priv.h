@@ -10,6 +10,7 @@
  *   net_ofi_mr.c    registered memory
  *   net_ofi_local.c who lives on this machine; names for provider "shm"
  *   net_ofi_cma.c   RMA between processes of one machine
+ *   net_ofi_lane.c  messages between processes of one machine
  *
  * Units    bytes, nanoseconds.
  * Threads  one owner thread an endpoint.
@@ -34,6 +35,8 @@
 #define OFI_VERSION FI_VERSION(1, 17)
 #define OFI_OPS_MAX 1024  /* operations under way at one endpoint */
 #define OFI_KEYS_MAX 4096 /* registrations of one endpoint for peers */
+#define OFI_LANES_MAX 256 /* senders on its machine to one endpoint */
+#define OFI_LANE_BYTES (128u << 10)
 #define OFI_SHM_SLOTS 240 /* peers in one life of a shm endpoint: 256 */
 #define OFI_PEERS_MAX (1u << 20)
 #define OFI_LINK_NS (2 * NS_PER_SEC) /* a link that takes nothing is dead */
@@ -41,6 +44,7 @@
 struct ofi_net;
 struct ofi_peer;
 struct ofi_table;
+struct ofi_lane;
 
 /* A receive buffer or an operation that the provider has. */
 struct ofi_slot {
@@ -94,6 +98,10 @@ struct ofi_peer {
     uint64_t epoch;          /* of the table when it was attached */
     uint64_t next_check_ns;
     bool can_copy; /* may we touch its memory? */
+    bool is_wired; /* the provider has moved bytes for it */
+    struct ofi_lane *lane; /* ours in its table, or NULL */
+    uint8_t *lane_bytes;
+    int bell_fd; /* of its bell, with a lane */
 };
 
 struct net_mr {
@@ -122,6 +130,16 @@ struct ofi_net {
     bool is_shm;
     struct ofi_table *table; /* shows us to peers on this machine, or NULL */
     int lock_fd;             /* held while this endpoint lives */
+    int bell_fd;             /* rung when messages come; -1: no lanes */
+    int both_fd;             /* wait_fd, then: of provider and bell */
+    bool is_resting;         /* the table says that we sleep */
+    struct pool lane_pool;   /* receive buffers of lanes */
+    uint16_t lanes[OFI_LANES_MAX]; /* those open, as of nlanes_seen */
+    unsigned nlanes;
+    uint32_t nlanes_seen;
+    uint64_t next_sweep_ns;
+    unsigned npolls;
+    unsigned nskipped; /* polls that left the provider alone */
     unsigned nslots;         /* shm: peers attached in this life */
     uint64_t next_key;
     uint64_t next_check_ns; /* shm: when to look whether peers live */
@@ -205,6 +223,9 @@ int ofi_peer_attach(struct ofi_net *net, struct ofi_peer *peer);
 /** The link is dead: end all that waits. */
 void ofi_peer_fail(struct ofi_net *net, struct ofi_peer *peer);
 
+/** Detach peers of this machine that died. */
+void ofi_peers_let_go(struct ofi_net *net);
+
 /** Shm: fail peers that died, forget those removed and now idle. */
 void ofi_peers_check(struct ofi_net *net);
 
@@ -261,6 +282,15 @@ struct ofi_entry {
     uint64_t len;
 };
 
+enum { OFI_LANE_FREE, OFI_LANE_OPEN, OFI_LANE_SHUT };
+
+/* Counts of bytes that ever went in and out, each on a cache line. */
+struct ofi_lane {
+    _Alignas(64) _Atomic uint32_t state;
+    _Alignas(64) _Atomic uint64_t tail; /* the sender's */
+    _Alignas(64) _Atomic uint64_t head; /* the owner's */
+};
+
 /* The file by which an endpoint shows itself to peers on its machine. */
 struct ofi_table {
     uint64_t magic;
@@ -269,7 +299,14 @@ struct ofi_table {
     int64_t pid;
     _Atomic uint64_t epoch; /* of provider_name; odd while it changes */
     char provider_name[NET_NAME_MAX]; /* shm: the current endpoint */
+    uint64_t network; /* the owner's network: namespace number */
+    _Atomic int32_t bell_fd; /* the owner's number for it; -1: no lanes */
+    _Alignas(64) _Atomic uint32_t is_asleep; /* ring, and set to 0 */
+    _Alignas(64) _Atomic uint32_t nopened;   /* lanes ever opened */
     struct ofi_entry entries[OFI_KEYS_MAX];
+    struct ofi_lane lanes[OFI_LANES_MAX];
+    _Alignas(4096) uint8_t rings[OFI_LANES_MAX][OFI_LANE_BYTES]; /* a hole,
+                                                   but for what is in use */
 };
 
 /** Compose the name for a shm service, or a new one. @return 0 or -EINVAL. */
@@ -291,7 +328,7 @@ void ofi_local_announce(struct ofi_net *net, const char *provider_name);
 void ofi_local_destroy(struct ofi_net *net);
 
 /** Map the peer's table. @return false: it is not here, or not alive. */
-bool ofi_local_attach(struct ofi_peer *peer);
+bool ofi_local_attach(struct ofi_net *net, struct ofi_peer *peer);
 
 /** Has the peer died, or changed its provider name? It must be attached. */
 bool ofi_local_is_stale(const struct ofi_peer *peer);
@@ -302,6 +339,28 @@ bool ofi_local_provider_name(const struct ofi_peer *peer,
 
 /** Unmap the peer's table, if there is one. */
 void ofi_local_detach(struct ofi_peer *peer);
+
+/* --- net_ofi_lane.c --- */
+
+/** Make the bell, if there is a table; what fails is done without. */
+void ofi_lanes_open(struct ofi_net *net);
+void ofi_lanes_close(struct ofi_net *net);
+
+/** Take a lane of an attached peer, if there is one to be had. */
+void ofi_lane_take(struct ofi_net *net, struct ofi_peer *peer);
+void ofi_lane_drop(struct ofi_peer *peer);
+
+/** Send by the peer's lane. @return 0, -EAGAIN (full) or -ERR_LINK (shut). */
+int ofi_lane_send(struct ofi_peer *peer, const void *message, size_t len);
+
+/** Hand over what has come. @return how many messages. */
+int ofi_lanes_poll(struct ofi_net *net);
+
+/** Take a buffer back. @return false: it is none of the lanes'. */
+bool ofi_lanes_release(struct ofi_net *net, void *buffer);
+
+/** Say in the table that we sleep. @return false: something has come. */
+bool ofi_lanes_may_sleep(struct ofi_net *net);
 
 /* --- net_ofi_cma.c --- */
 

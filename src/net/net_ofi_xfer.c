@@ -98,13 +98,30 @@ static void look_at_local(struct ofi_net *net, struct ofi_peer *peer)
     peer->next_check_ns = now_ns + CHECK_NS;
     if (peer->table == NULL) {
         if (net->table != NULL && !net->is_shm)
-            ofi_local_attach(peer);
+            ofi_local_attach(net, peer);
     } else if (ofi_local_is_stale(peer)) {
         if (net->is_shm)
             ofi_peer_fail(net, peer);
         else
             ofi_local_detach(peer);
     }
+}
+
+/* By the peer's lane. @return false: the provider must. */
+static bool send_local(struct ofi_net *net, struct ofi_peer *peer,
+                       struct net_op *op, const struct ofi_start *start,
+                       int *rc_out)
+{
+    if (start->verb != OFI_SEND || peer->lane == NULL)
+        return false;
+    *rc_out = ofi_lane_send(peer, start->memory, start->len);
+    if (*rc_out == -ERR_LINK) {
+        ofi_lane_drop(peer);
+        return false;
+    }
+    if (*rc_out == 0)
+        ofi_end_later(net, op, 0);
+    return true;
 }
 
 /* Move the bytes ourselves. @return false: the provider must. */
@@ -130,6 +147,7 @@ int ofi_post(struct ofi_net *net, struct ofi_peer *peer, struct net_op *op,
              const struct ofi_start *start)
 {
     struct ofi_slot *slot = net->free_slots;
+    int local;
     ssize_t rc;
 
     if (slot == NULL)
@@ -139,8 +157,14 @@ int ofi_post(struct ofi_net *net, struct ofi_peer *peer, struct net_op *op,
     look_at_local(net, peer);
     if (peer->addr == FI_ADDR_UNSPEC && ofi_peer_attach(net, peer) != 0)
         return -EAGAIN;
+    if (send_local(net, peer, op, start, &local))
+        return local;
     if (move_local(net, peer, op, start))
         return 0;
+    if (start->verb != OFI_SEND) { /* no message may overtake it */
+        peer->is_wired = true;
+        ofi_lane_drop(peer);
+    }
     net->free_slots = slot->next;
     slot->op = op;
     push_posted(peer, slot);

@@ -43,10 +43,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -377,6 +379,13 @@ static unsigned quiet_max(void)
     return n > QUIET_MAX ? QUIET_MAX : (unsigned)n;
 }
 
+static bool is_in_memory(int dir_fd)
+{
+    struct statfs fs;
+
+    return fstatfs(dir_fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
 static void store_init(struct uring_store *store,
                        const struct obj_config *config)
 {
@@ -408,6 +417,7 @@ static int uring_open(const struct obj_config *config,
         log_error("cannot open the objects in %s: %m", config->directory);
         goto err_store;
     }
+    store->is_memory = is_in_memory(store->dir_fd);
     rc = file_table_init(&store->table, store->depth, quiet_max());
     if (rc != 0)
         goto err_directory;

@@ -150,6 +150,22 @@ static int transfer_file(struct uring_store *store, struct file *file,
     return registered_file(store, file, is_direct);
 }
 
+static void end_transfer(struct uring_store *store, struct obj_io *io,
+                         int result);
+
+/* Where no device is waited for, a copy here costs less than any queue: on
+ * tmpfs io_uring hands each operation to a thread of its own. */
+static void transfer_now(struct uring_store *store, struct obj_io *io,
+                         void *memory, size_t length, uint64_t offset)
+{
+    int fd = op_of(io)->file->fd;
+    ssize_t n = io->verb == OBJ_READ
+                    ? pread(fd, memory, length, (off_t)offset)
+                    : pwrite(fd, memory, length, (off_t)offset);
+
+    end_transfer(store, io, n < 0 ? -errno : (int)n);
+}
+
 static void send_transfer(struct uring_store *store, struct obj_io *io)
 {
     struct uring_op *op = op_of(io);
@@ -161,6 +177,10 @@ static void send_transfer(struct uring_store *store, struct obj_io *io)
 
     if (length > TRANSFER_MAX)
         length = TRANSFER_MAX;
+    if (store->is_memory) {
+        transfer_now(store, io, memory, length, offset);
+        return;
+    }
     file = transfer_file(store, op->file, memory, length, offset);
     if (io->verb == OBJ_READ)
         ring_read(store->ring, file, memory, length, offset, tag);

@@ -40,6 +40,7 @@ struct uring_store {
     struct io_list queue; /* not admitted */
     struct io_list ended; /* to be called back */
     bool is_direct; /* until the file system refuses */
+    bool is_memory; /* a file system without a device: tmpfs */
     bool has_logged_error;
     struct shard shards[SHARDS];
 };

@@ -42,8 +42,9 @@ int ofi_post(struct ofi_net *net_, struct ofi_peer *peer_, struct net_op *op,
     return 0;
 }
 
-bool ofi_local_attach(struct ofi_peer *peer_)
+bool ofi_local_attach(struct ofi_net *net_, struct ofi_peer *peer_)
 {
+    (void)net_;
     (void)peer_;
     return false;
 }

@@ -308,10 +308,40 @@ static void test_full_device_concerns_one_operation(void)
     unit_tiny_fs_umount(tiny);
 }
 
+/* Without a device there is nothing to wait for: no ring. */
+static void test_memory_is_copied_at_once(void)
+{
+    static char bytes[100000], back[100000];
+    struct obj_config old = obj_fixture.config;
+    char path[] = "/dev/shm/capstan-test-XXXXXX";
+    struct obj_store *store;
+
+    if (mkdtemp(path) == NULL)
+        return;
+    obj_fixture.config.directory = path;
+    store = fixture_open();
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)(i % 251);
+    CU_ASSERT_EQUAL(((struct uring_store *)store)->is_memory,
+                    is_in_memory(((struct uring_store *)store)->dir_fd));
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 7, bytes, sizeof(bytes)),
+                    sizeof(bytes));
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 7, back, sizeof(back)),
+                    sizeof(back));
+    CU_ASSERT_EQUAL(memcmp(bytes, back, sizeof(back)), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 99999, back, 4096), 8);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 1 << 20, back, 4096), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+    obj_fixture.config = old;
+    unit_tempdir_remove(path);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
         OBJ_CONTRACT,
+        UNIT_TEST(test_memory_is_copied_at_once),
         UNIT_TEST(test_object_is_a_file_at_its_documented_place),
         UNIT_TEST(test_reading_makes_no_file),
         UNIT_TEST(test_open_descriptors_are_bounded),

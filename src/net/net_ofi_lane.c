@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Messages between two processes of one machine: lanes of shared memory.
+ *
+ * A lane is a ring of bytes in the receiver's table (net_ofi_local.c) with one
+ * sender. Messages follow each other, each behind its length. Over TCP a
+ * message costs two passes through the kernel's network and a wake-up of 40 us;
+ * here it costs two copies and, if the receiver sleeps, one write to an
+ * eventfd of the receiver, the bell.
+ *
+ * The happy path: the sender takes a free lane by locking its byte of the
+ * table's file, has its pages made, and opens it; the owner sees the count of
+ * opened lanes change and polls it from then on. Before it sleeps, the owner
+ * says so in the table and looks at its lanes once more; a sender that finds it
+ * asleep rings.
+ *
+ * Order: messages and RMA to a peer must not overtake each other, so the lane
+ * is for a peer whose memory we copy ourselves, at once (net_ofi_cma.c). When a
+ * provider has had to move bytes for it, it carries the messages too, for good.
+ *
+ * Possible failure modes are:
+ *  - the sender dies: the kernel drops its lock, the owner reads what is there
+ *    and frees the lane. What it was writing was never published;
+ *  - the owner dies: its own lock goes (net_ofi_local.c), the sender detaches
+ *    and the provider says that nobody is there;
+ *  - the ring is full: the operation waits in its peer's line;
+ *  - /dev/shm is full, no lane is free, or the kernel does not let us have the
+ *    bell: no lane, the provider carries the messages;
+ *  - bytes that are no message: the lane is shut, and its sender goes back to
+ *    the provider.
+ */
+#include "net/net_ofi_priv.h"
+
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define HEAD 8u                /* bytes in front of a message: its length */
+#define SWITCH "CAPSTAN_LANES" /* in the environment of both; else: none */
+#define BELL_KIND "anon_inode:[eventfd]"
+#define SWEEP_NS (1 * NS_PER_SEC)
+#define TURN_MAX 32 /* messages of one lane, in one poll */
+#define POLLS 1024  /* of a busy endpoint, between looks at the clock */
+
+static uint64_t footprint(size_t len)
+{
+    return HEAD + ((len + 7) & ~(uint64_t)7);
+}
+
+/* --- The bell --- */
+
+/* One descriptor that shows both the provider's events and the bell. */
+static int open_both(int provider_fd, int bell_fd)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+
+    if (fd < 0)
+        return -1;
+    if (epoll_ctl(fd, EPOLL_CTL_ADD, provider_fd, &event) == 0 &&
+        epoll_ctl(fd, EPOLL_CTL_ADD, bell_fd, &event) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+void ofi_lanes_open(struct ofi_net *net)
+{
+    int bell, both;
+
+    if (getenv(SWITCH) == NULL || net->table == NULL || net->wait_fd < 0 ||
+        footprint(net->caps.message_max) > OFI_LANE_BYTES ||
+        pool_init(&net->lane_pool, net->pool.nbuffers, net->pool.buffer_size) !=
+            0)
+        return;
+    bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    both = bell < 0 ? -1 : open_both(net->wait_fd, bell);
+    if (both < 0) {
+        log_info("no lanes between processes: %m");
+        pool_fini(&net->lane_pool);
+        if (bell >= 0)
+            close(bell);
+        return;
+    }
+    net->bell_fd = bell;
+    net->wait_fd = net->both_fd = both;
+    atomic_store(&net->table->bell_fd, bell);
+}
+
+void ofi_lanes_close(struct ofi_net *net)
+{
+    if (net->bell_fd >= 0)
+        close(net->bell_fd);
+    if (net->both_fd >= 0)
+        close(net->both_fd);
+    net->bell_fd = net->both_fd = -1;
+    pool_fini(&net->lane_pool);
+}
+
+/* An owner that ends just now may have given the number to another file, and
+ * nothing must ever be written to that. */
+static bool is_bell(int fd)
+{
+    char link[64], kind[64];
+    ssize_t len;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    len = readlink(link, kind, sizeof(kind));
+    return len >= (ssize_t)strlen(BELL_KIND) &&
+           memcmp(kind, BELL_KIND, strlen(BELL_KIND)) == 0;
+}
+
+/* A descriptor of ours for the owner's bell: who may touch its memory may. */
+static int borrow_bell(const struct ofi_table *table)
+{
+    int pid_fd, bell;
+    int theirs = atomic_load(&table->bell_fd);
+
+    if (theirs < 0)
+        return -1;
+    pid_fd = (int)syscall(SYS_pidfd_open, (pid_t)table->pid, 0);
+    if (pid_fd < 0)
+        return -1;
+    bell = (int)syscall(SYS_pidfd_getfd, pid_fd, theirs, 0);
+    close(pid_fd);
+    if (bell < 0 || is_bell(bell))
+        return bell;
+    close(bell);
+    return -1;
+}
+
+static void ring_bell(struct ofi_peer *peer)
+{
+    uint64_t one = 1;
+    ssize_t n;
+
+    if (atomic_load(&peer->table->is_asleep) == 0 ||
+        atomic_exchange(&peer->table->is_asleep, 0) == 0)
+        return;
+    n = write(peer->bell_fd, &one, sizeof(one));
+    (void)n; /* a full counter rings too */
+}
+
+/* --- The sender's side --- */
+
+static bool lock_lane(int fd, unsigned index)
+{
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = index, .l_len = 1};
+
+    return fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+static void unlock_lane(int fd, unsigned index)
+{
+    struct flock lock = {
+        .l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = index, .l_len = 1};
+
+    fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+/* Its pages are made now: a write to a full /dev/shm would kill us. */
+static bool make_pages(int fd, unsigned index)
+{
+    off_t at = (off_t)(offsetof(struct ofi_table, rings) +
+                       (size_t)index * OFI_LANE_BYTES);
+
+    return posix_fallocate(fd, at, OFI_LANE_BYTES) == 0;
+}
+
+static bool take_lane(struct ofi_peer *peer, unsigned index)
+{
+    struct ofi_lane *lane = &peer->table->lanes[index];
+
+    if (atomic_load(&lane->state) != OFI_LANE_FREE ||
+        !lock_lane(peer->lock_fd, index))
+        return false;
+    if (atomic_load(&lane->state) != OFI_LANE_FREE ||
+        !make_pages(peer->lock_fd, index)) {
+        unlock_lane(peer->lock_fd, index);
+        return false;
+    }
+    atomic_store(&lane->head, 0);
+    atomic_store(&lane->tail, 0);
+    atomic_store(&lane->state, OFI_LANE_OPEN);
+    atomic_fetch_add(&peer->table->nopened, 1);
+    peer->lane = lane;
+    peer->lane_bytes = peer->table->rings[index];
+    return true;
+}
+
+void ofi_lane_take(struct ofi_net *net, struct ofi_peer *peer)
+{
+    unsigned first = (unsigned)getpid() % OFI_LANES_MAX;
+
+    if (net->bell_fd < 0 || !peer->can_copy || peer->is_wired ||
+        peer->table->network != net->table->network)
+        return;
+    peer->bell_fd = borrow_bell(peer->table);
+    if (peer->bell_fd < 0)
+        return;
+    for (unsigned i = 0; i < OFI_LANES_MAX; i++)
+        if (take_lane(peer, (first + i) % OFI_LANES_MAX))
+            return;
+    close(peer->bell_fd);
+    peer->bell_fd = -1;
+}
+
+void ofi_lane_drop(struct ofi_peer *peer)
+{
+    if (peer->lane == NULL)
+        return;
+    unlock_lane(peer->lock_fd, (unsigned)(peer->lane - peer->table->lanes));
+    close(peer->bell_fd);
+    peer->bell_fd = -1;
+    peer->lane = NULL;
+}
+
+/* Copy to a place in the ring, around its end. */
+static void put_bytes(uint8_t *ring, uint64_t at, const void *from, size_t len)
+{
+    size_t where = at % OFI_LANE_BYTES, first = OFI_LANE_BYTES - where;
+
+    if (first > len)
+        first = len;
+    memcpy(ring + where, from, first);
+    memcpy(ring, (const char *)from + first, len - first);
+}
+
+static void get_bytes(const uint8_t *ring, uint64_t at, void *to, size_t len)
+{
+    size_t where = at % OFI_LANE_BYTES, first = OFI_LANE_BYTES - where;
+
+    if (first > len)
+        first = len;
+    memcpy(to, ring + where, first);
+    memcpy((char *)to + first, ring, len - first);
+}
+
+int ofi_lane_send(struct ofi_peer *peer, const void *message, size_t len)
+{
+    struct ofi_lane *lane = peer->lane;
+    uint64_t head = atomic_load_explicit(&lane->head, memory_order_acquire);
+    uint64_t tail = atomic_load_explicit(&lane->tail, memory_order_relaxed);
+    uint64_t word = len;
+
+    if (atomic_load_explicit(&lane->state, memory_order_relaxed) !=
+        OFI_LANE_OPEN)
+        return -ERR_LINK;
+    if (tail - head + footprint(len) > OFI_LANE_BYTES)
+        return -EAGAIN;
+    put_bytes(peer->lane_bytes, tail, &word, sizeof(word));
+    put_bytes(peer->lane_bytes, tail + HEAD, message, len);
+    /* Published before the look at is_asleep; the owner the other way round. */
+    atomic_store(&lane->tail, tail + footprint(len));
+    ring_bell(peer);
+    return 0;
+}
+
+/* --- The owner's side --- */
+
+static void see_opened(struct ofi_net *net)
+{
+    uint32_t nopened = atomic_load(&net->table->nopened);
+
+    if (nopened == net->nlanes_seen)
+        return;
+    net->nlanes_seen = nopened;
+    net->nlanes = 0;
+    for (unsigned i = 0; i < OFI_LANES_MAX; i++)
+        if (atomic_load(&net->table->lanes[i].state) == OFI_LANE_OPEN)
+            net->lanes[net->nlanes++] = (uint16_t)i;
+}
+
+static uint64_t bytes_in(const struct ofi_lane *lane)
+{
+    return atomic_load_explicit(&lane->tail, memory_order_acquire) -
+           atomic_load_explicit(&lane->head, memory_order_relaxed);
+}
+
+/* The memory is the sender's too: nothing in it is believed.
+ * @return false: nothing there, no buffer, or no message. */
+static bool receive_one(struct ofi_net *net, unsigned index)
+{
+    struct ofi_lane *lane = &net->table->lanes[index];
+    uint64_t there = bytes_in(lane), len;
+    uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
+    void *buffer;
+
+    if (there == 0 || (buffer = pool_get(&net->lane_pool)) == NULL)
+        return false;
+    get_bytes(net->table->rings[index], head, &len, sizeof(len));
+    if (len > net->lane_pool.buffer_size || there > OFI_LANE_BYTES ||
+        footprint(len) > there) {
+        pool_put(&net->lane_pool, buffer);
+        log_warn("a lane between processes holds no message; shut");
+        atomic_store(&lane->state, OFI_LANE_SHUT);
+        net->nlanes_seen--; /* look again which are open */
+        return false;
+    }
+    get_bytes(net->table->rings[index], head + HEAD, buffer, len);
+    atomic_store_explicit(&lane->head, head + footprint(len),
+                          memory_order_release);
+    net->recv(net->recv_ctx, &net->net, buffer, len);
+    return true;
+}
+
+static bool is_locked(const struct ofi_net *net, unsigned index)
+{
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = index, .l_len = 1};
+
+    return fcntl(net->lock_fd, F_OFD_GETLK, &lock) != 0 ||
+           lock.l_type != F_UNLCK;
+}
+
+/* Free the lanes whose senders are gone; the lock first, then the bytes. */
+static void sweep(struct ofi_net *net)
+{
+    for (unsigned i = 0; i < OFI_LANES_MAX; i++) {
+        struct ofi_lane *lane = &net->table->lanes[i];
+        uint32_t state = atomic_load(&lane->state);
+
+        if (state == OFI_LANE_FREE || is_locked(net, i) ||
+            (state == OFI_LANE_OPEN && bytes_in(lane) > 0))
+            continue;
+        atomic_store(&lane->state, OFI_LANE_FREE);
+        net->nlanes_seen--;
+    }
+}
+
+static void sweep_now_and_then(struct ofi_net *net)
+{
+    uint64_t now_ns;
+
+    if (!net->is_resting && ++net->npolls % POLLS != 0)
+        return;
+    now_ns = clock_now(net->clock);
+    if (now_ns < net->next_sweep_ns)
+        return;
+    net->next_sweep_ns = now_ns + SWEEP_NS;
+    sweep(net);
+    ofi_peers_let_go(net);
+}
+
+static void wake_up(struct ofi_net *net)
+{
+    uint64_t count;
+    ssize_t n;
+
+    if (!net->is_resting)
+        return;
+    net->is_resting = false;
+    atomic_store(&net->table->is_asleep, 0);
+    n = read(net->bell_fd, &count, sizeof(count));
+    (void)n; /* nobody may have rung */
+}
+
+int ofi_lanes_poll(struct ofi_net *net)
+{
+    int nhandled = 0;
+
+    if (net->bell_fd < 0)
+        return 0;
+    sweep_now_and_then(net);
+    wake_up(net);
+    see_opened(net);
+    for (unsigned i = 0; i < net->nlanes; i++)
+        for (unsigned k = 0; k < TURN_MAX && receive_one(net, net->lanes[i]);
+             k++)
+            nhandled++;
+    return nhandled;
+}
+
+bool ofi_lanes_release(struct ofi_net *net, void *buffer)
+{
+    const char *base = net->lane_pool.base;
+    size_t size = net->lane_pool.nbuffers * net->lane_pool.buffer_size;
+
+    if (base == NULL || (char *)buffer < base || (char *)buffer >= base + size)
+        return false;
+    pool_put(&net->lane_pool, buffer);
+    return true;
+}
+
+bool ofi_lanes_may_sleep(struct ofi_net *net)
+{
+    bool is_idle;
+
+    if (net->bell_fd < 0)
+        return true;
+    net->is_resting = true;
+    atomic_store(&net->table->is_asleep, 1);
+    is_idle = atomic_load(&net->table->nopened) == net->nlanes_seen;
+    for (unsigned i = 0; is_idle && i < net->nlanes; i++)
+        is_idle = bytes_in(&net->table->lanes[net->lanes[i]]) == 0 ||
+                  net->lane_pool.nfree == 0;
+    return is_idle;
+}

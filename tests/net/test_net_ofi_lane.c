@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Lanes between processes of one machine: taken where they may be, freed by the
+ * death of their sender, full, and filled with what is no message.
+ */
+#include "base/err.h"
+#include "base/rng.h"
+#include "net/net_ofi_priv.h"
+#include "tests/net/net_kit.h"
+
+#include <CUnit/Basic.h>
+#include <CUnit/CUnit.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PROVIDER "tcp;ofi_rxm"
+
+static struct kit_end a, b;
+
+static struct ofi_net *net_of(const struct kit_end *end)
+{
+    return ofi_of(end->net);
+}
+
+static struct ofi_peer *peer_of(const struct kit_end *end, uint64_t id)
+{
+    return net_of(end)->peers[id];
+}
+
+/* a and b, and a lane from a to b that has carried one message. */
+static uint64_t open_both(void)
+{
+    struct kit_call call;
+    uint64_t peer;
+
+    CU_ASSERT_EQUAL_FATAL(kit_open(&a, PROVIDER, NULL, 8), 0);
+    CU_ASSERT_EQUAL_FATAL(kit_open(&b, PROVIDER, NULL, 8), 0);
+    peer = kit_peer(&a, &b);
+    CU_ASSERT_EQUAL_FATAL(kit_send(&a, &b, &call, peer, "abcd", 4), 0);
+    CU_ASSERT_FATAL(kit_until(&b, &a, &b.nreceived, 1));
+    return peer;
+}
+
+static void close_both(void)
+{
+    net_close(a.net);
+    net_close(b.net);
+}
+
+static void test_messages_of_all_lengths_pass_in_order(void)
+{
+    enum { N = 2000 };
+    static char bytes[KIT_MESSAGE_MAX];
+    struct kit_call call;
+    uint64_t peer = open_both(), seed = clock_wall(clock_real());
+    struct rng rng;
+    unsigned nwrong = 0;
+    size_t len;
+
+    printf("seed %llu ", (unsigned long long)seed);
+    rng_init(&rng, seed);
+    CU_ASSERT_PTR_NOT_NULL(peer_of(&a, peer)->lane);
+    for (uint32_t i = 0; i < N; i++) {
+        len = 4 + rng_next(&rng) % (KIT_MESSAGE_MAX - 3);
+        memcpy(bytes, &i, 4);
+        CU_ASSERT_EQUAL_FATAL(kit_send(&a, &b, &call, peer, bytes, len), 0);
+        CU_ASSERT_FATAL(kit_until(&a, &b, &call.nended, 1));
+        CU_ASSERT_FATAL(kit_until(&b, &a, &b.nreceived, i + 2));
+        nwrong += b.last != i || b.last_len != len;
+    }
+    CU_ASSERT_EQUAL(nwrong, 0);
+    CU_ASSERT_PTR_NOT_NULL(peer_of(&a, peer)->lane);
+    close_both();
+}
+
+static void test_full_lane_lets_the_sender_wait(void)
+{
+    enum { N = OFI_LANE_BYTES / KIT_MESSAGE_MAX + 8 };
+    static char bytes[KIT_MESSAGE_MAX];
+    static struct kit_call calls[N];
+    uint64_t peer = open_both();
+
+    for (unsigned i = 0; i < N; i++)
+        CU_ASSERT_EQUAL_FATAL(
+            kit_send(&a, NULL, &calls[i], peer, bytes, sizeof(bytes)), 0);
+    for (unsigned i = 0; i < 100; i++)
+        net_poll(a.net);
+    CU_ASSERT_EQUAL(calls[0].nended, 1);
+    CU_ASSERT_EQUAL(calls[N - 1].nended, 0);
+    CU_ASSERT(kit_until(&a, &b, &calls[N - 1].nended, 1));
+    CU_ASSERT(kit_until(&b, &a, &b.nreceived, N + 1));
+    CU_ASSERT_EQUAL(calls[N - 1].rc, 0);
+    close_both();
+}
+
+/* The descriptor, not the deadline, ends the sleep. */
+static void test_bell_is_seen_by_who_sleeps(void)
+{
+    uint64_t peer = open_both();
+    struct pollfd fd = {.fd = net_wait_fd(b.net), .events = POLLIN};
+    struct kit_call call;
+
+    while (net_may_sleep(b.net) != 0)
+        net_poll(b.net);
+    CU_ASSERT_EQUAL(poll(&fd, 1, 0), 0);
+    CU_ASSERT_EQUAL_FATAL(kit_send(&a, NULL, &call, peer, "abcd", 4), 0);
+    CU_ASSERT_EQUAL(poll(&fd, 1, 10000), 1);
+    CU_ASSERT(kit_until(&b, &a, &b.nreceived, 2));
+    /* And it may sleep again, undisturbed. */
+    while (net_may_sleep(b.net) != 0)
+        net_poll(b.net);
+    CU_ASSERT_EQUAL(poll(&fd, 1, 0), 0);
+    CU_ASSERT_EQUAL_FATAL(kit_send(&a, NULL, &call, peer, "abcd", 4), 0);
+    CU_ASSERT_EQUAL(net_may_sleep(b.net), -EAGAIN);
+    close_both();
+}
+
+static void test_bytes_that_are_no_message_shut_the_lane(void)
+{
+    uint64_t peer = open_both();
+    struct ofi_lane *lane = peer_of(&a, peer)->lane;
+    uint64_t nonsense = UINT64_MAX, tail = atomic_load(&lane->tail);
+    struct kit_call call;
+
+    memcpy(peer_of(&a, peer)->lane_bytes + tail, &nonsense, 8);
+    atomic_store(&lane->tail, tail + 8);
+    net_poll(b.net);
+    CU_ASSERT_EQUAL(atomic_load(&lane->state), OFI_LANE_SHUT);
+    CU_ASSERT_EQUAL(b.nreceived, 1);
+    CU_ASSERT_EQUAL_FATAL(kit_send(&a, &b, &call, peer, "efgh", 4), 0);
+    CU_ASSERT(kit_until(&b, &a, &b.nreceived, 2));
+    CU_ASSERT_EQUAL(memcmp(&b.last, "efgh", 4), 0);
+    CU_ASSERT_PTR_NULL(peer_of(&a, peer)->lane);
+    close_both();
+}
+
+/* What the provider moves must not be overtaken by a message in a lane. */
+static void test_rma_by_the_provider_ends_the_lane(void)
+{
+    static char memory[4096], ours[4096];
+    uint64_t peer = open_both();
+    struct net_remote remote;
+    struct kit_call call;
+    struct net_mr *mr;
+
+    CU_ASSERT_EQUAL_FATAL(net_mr_reg(b.net, memory, sizeof(memory),
+                                     NET_MEM_HOST, NET_REMOTE_WRITE, &mr),
+                          0);
+    net_mr_remote(b.net, mr, &remote);
+    /* As if its table were a namesake's: no such key there. */
+    atomic_store(
+        &peer_of(&a, peer)->table->entries[remote.key % OFI_KEYS_MAX].key, 0);
+    kit_send(&a, &b, &call, peer, "abcd", 4);
+    CU_ASSERT(kit_until(&a, &b, &call.nended, 1));
+    CU_ASSERT_PTR_NOT_NULL(peer_of(&a, peer)->lane);
+    call.nended = 0;
+    CU_ASSERT_EQUAL_FATAL(net_write(a.net, &call.op, peer, ours, sizeof(ours),
+                                    NULL, remote.addr, remote.key),
+                          0);
+    CU_ASSERT_PTR_NULL(peer_of(&a, peer)->lane);
+    CU_ASSERT(kit_until(&a, &b, &call.nended, 1));
+    net_mr_dereg(b.net, mr);
+    close_both();
+}
+
+static unsigned count_open(const struct kit_end *end)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < OFI_LANES_MAX; i++)
+        n += atomic_load(&net_of(end)->table->lanes[i].state) != OFI_LANE_FREE;
+    return n;
+}
+
+/* A killed process leaves no lane behind, nor descriptors of its own. */
+static void test_death_frees_lanes(void)
+{
+    enum { ROUNDS = 3 };
+    uint64_t until_ns = clock_now(clock_real()) + KIT_DEADLINE_NS;
+    struct kit_server server = {0};
+    unsigned nopened = 0;
+    uint64_t peer;
+
+    CU_ASSERT_EQUAL_FATAL(kit_open(&a, PROVIDER, NULL, 8), 0);
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        CU_ASSERT_EQUAL_FATAL(kit_server_start(&server, PROVIDER, "0"), 0);
+        CU_ASSERT_EQUAL_FATAL(
+            net_peer_insert(a.net, server.name, server.name_len, &peer), 0);
+        CU_ASSERT_EQUAL_FATAL(kit_ask(&a, peer, i), 0);
+        nopened += count_open(&a); /* the server answered by one */
+        kit_server_kill(&server);
+    }
+    if (nopened == 0)
+        printf("(a child may not touch our memory here: nothing seen) ");
+    while (count_open(&a) > 0 && clock_now(clock_real()) < until_ns)
+        net_wait(a.net, clock_now(clock_real()) + 50 * NS_PER_MS);
+    CU_ASSERT_EQUAL(count_open(&a), 0);
+    CU_ASSERT_PTR_NULL(peer_of(&a, peer)->table);
+    net_close(a.net);
+}
+
+int main(int argc, char **argv)
+{
+    CU_TestInfo tests[] = {
+        {"all lengths, in order", test_messages_of_all_lengths_pass_in_order},
+        {"full", test_full_lane_lets_the_sender_wait},
+        {"bell", test_bell_is_seen_by_who_sleeps},
+        {"no message", test_bytes_that_are_no_message_shut_the_lane},
+        {"rma by the provider", test_rma_by_the_provider_ends_the_lane},
+        {"death", test_death_frees_lanes},
+        CU_TEST_INFO_NULL};
+
+    setenv("CAPSTAN_LANES", "1", 1);
+    if (argc == 4 && strcmp(argv[1], "--serve") == 0)
+        return kit_serve(argv[2], argv[3]);
+    if (!kit_has(PROVIDER)) {
+        printf("skipped: fabric provider %s is not available\n", PROVIDER);
+        return 77;
+    }
+    if (kit_open(&a, PROVIDER, NULL, 1) != 0 || net_of(&a)->bell_fd < 0) {
+        printf("skipped: no lanes between processes here\n");
+        return 77;
+    }
+    net_close(a.net);
+    return kit_run("lanes", tests);
+}
