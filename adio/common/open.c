@@ -36,8 +36,9 @@ static unsigned open_flags(int amode)
         flags |= ADIO_READ;
     if ((amode & (MPI_MODE_WRONLY | MPI_MODE_RDWR)) != 0)
         flags |= ADIO_WRITE;
-    if ((amode & MPI_MODE_CREATE) != 0)
-        flags |= ADIO_CREATE;
+    if ((amode & MPI_MODE_CREATE) == 0)
+        return flags; /* MPI_MODE_EXCL speaks of files that are created */
+    flags |= ADIO_CREATE;
     if ((amode & MPI_MODE_EXCL) != 0)
         flags |= ADIO_EXCL;
     return flags;
