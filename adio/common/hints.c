@@ -2,8 +2,9 @@
 /*
  * Hints, by one table: key, kind, field, and the range of a number.
  *
- * A value is parsed by its kind, checked, and only then stored. ROMIO's order
- * of precedence holds: defaults, then the hints file, then the MPI_Info.
+ * A value is parsed by its kind, checked, and only then stored. The order of
+ * precedence when a file is opened is that of today's ROMIO: the hints file, so
+ * that a program need not be changed; then the MPI_Info; then the defaults.
  *
  * Possible failure modes are: a key of ours that does not exist (a typing error
  * more often than not) or a value out of range. Neither is an error, for a hint
@@ -39,8 +40,8 @@ struct hint {
     X(romio_ds_read, ds_read, TOGGLE, 0, 0)                                    \
     X(romio_ds_write, ds_write, TOGGLE, 0, 0)                                  \
     X(romio_no_indep_rw, no_indep_rw, BOOL, 0, 0)                              \
-    X(ind_rd_buffer_size, ind_rd_buffer_size, U32, 4096, 1u << 30)             \
-    X(ind_wr_buffer_size, ind_wr_buffer_size, U32, 4096, 1u << 30)             \
+    X(ind_rd_buffer_size, ind_rd_buffer_size, U32, 1, 1u << 30)                \
+    X(ind_wr_buffer_size, ind_wr_buffer_size, U32, 1, 1u << 30)                \
     X(striping_unit, striping_unit, U32, 4096, 1u << 30)                       \
     X(striping_factor, striping_factor, U32, 1, 1u << 16)                      \
     X(capstan_strategy, strategy, STRATEGY, 0, 0)                              \
@@ -152,14 +153,25 @@ static bool has_prefix(const char *key, const char *prefix)
     return strncmp(key, prefix, strlen(prefix)) == 0;
 }
 
+/* @return NHINTS: none of ours. */
+static size_t find(const char *key)
+{
+    size_t i = 0;
+
+    while (i < NHINTS && strcmp(table[i].key, key) != 0)
+        i++;
+    return i;
+}
+
 enum hint_verdict hints_set(struct adio_hints *hints, const char *key,
                             const char *value)
 {
-    for (size_t i = 0; i < NHINTS; i++)
-        if (strcmp(table[i].key, key) == 0)
-            return store(&table[i], (char *)hints + table[i].at, value)
-                       ? HINT_TAKEN
-                       : HINT_BAD_VALUE;
+    size_t i = find(key);
+
+    if (i < NHINTS)
+        return store(&table[i], (char *)hints + table[i].at, value)
+                   ? HINT_TAKEN
+                   : HINT_BAD_VALUE;
     /* What get_info reports of the last collective may come back with it. */
     if (has_prefix(key, "capstan_last_") || has_prefix(key, "capstan_total_") ||
         strcmp(key, "capstan_driver") == 0)
@@ -198,6 +210,7 @@ void hints_take(struct adio_hints *hints, const char *key, const char *value,
 void hints_take_text(struct adio_hints *hints, char *text,
                      struct hint_warned *warned)
 {
+    bool is_told[NHINTS + 1] = {false};
     char *lines, *line;
 
     for (line = strtok_r(text, "\n", &lines); line != NULL;
@@ -207,8 +220,10 @@ void hints_take_text(struct adio_hints *hints, char *text,
         line[strcspn(line, "#\r")] = '\0';
         key = strtok_r(line, " \t", &words);
         value = key == NULL ? NULL : strtok_r(NULL, " \t", &words);
-        if (value != NULL)
-            hints_take(hints, key, value, warned);
+        if (value == NULL || is_told[find(key)])
+            continue;
+        hints_take(hints, key, value, warned);
+        is_told[find(key)] = find(key) < NHINTS;
     }
 }
 

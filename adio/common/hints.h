@@ -44,7 +44,8 @@ enum hint_verdict hints_set(struct adio_hints *hints, const char *key,
 void hints_take(struct adio_hints *hints, const char *key, const char *value,
                 struct hint_warned *warned);
 
-/** Take "key value" lines; '#' starts a comment. text is cut into pieces. */
+/** Take "key value" lines; '#' starts a comment. Of lines with the same key
+ *  the first counts. text is cut into pieces. */
 void hints_take_text(struct adio_hints *hints, char *text,
                      struct hint_warned *warned);
 

@@ -55,11 +55,16 @@ static compat_info_result hear(opal_infosubscriber_t *subscriber,
     return value;
 }
 
+/* Open MPI repeats what the program said; the ranks have agreed already. */
 void face_info_subscribe(ompi_file_t *fh)
 {
+    struct adio_file *adio = face_of(fh)->adio;
+    struct adio_hints agreed = adio->hints;
+
     for (size_t i = 0; i < hints_count(); i++)
         opal_infosubscribe_subscribe(&fh->super, (compat_info_text)hints_key(i),
                                      "", hear);
+    adio->hints = agreed;
 }
 
 /* Drop what Open MPI keeps of the user's words. */

@@ -3,7 +3,7 @@
  * Open, sync and close a file.
  *
  * Open: each rank checks the access mode, rank 0 gathers the hints (defaults,
- * hints file, info), adio_open() does the work with all ranks, and the file
+ * info, hints file), adio_open() does the work with all ranks, and the file
  * starts with the default view.
  *
  * Possible failure modes are:
@@ -55,10 +55,10 @@ static void gather_hints(ompi_communicator_t *comm, opal_info_t *info,
     PMPI_Comm_rank(comm, &rank);
     if (rank != 0)
         return;
+    face_take_info(hints, info);
     OPAL_THREAD_LOCK(&component->lock);
     hints_take_file(hints, &component->warned);
     OPAL_THREAD_UNLOCK(&component->lock);
-    face_take_info(hints, info);
 }
 
 static struct face_file *face_new(struct adio_error *error, const char *path)

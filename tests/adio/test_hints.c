@@ -139,7 +139,7 @@ static void test_the_hints_file_is_read(void)
     char path[] = "hints.XXXXXX";
     const char *text =
         "# comment\n\ncb_nodes 3\n  romio_cb_read\tdisable # why\n"
-        "lonely\ncb_buffer_size 8192";
+        "lonely\ncb_buffer_size 8192\ncb_nodes 4";
     struct hint_warned warned = {.nkeys = 0};
     struct adio_hints hints;
     int fd = mkstemp(path);

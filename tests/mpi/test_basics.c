@@ -361,6 +361,31 @@ static void test_infos_tell_what_is_in_force(void)
     OK(MPI_File_close(&file));
 }
 
+/* The file that ROMIO_HINTS names is for who cannot change the program. */
+static void test_the_hints_file_wins(void)
+{
+    char path[] = "/tmp/capstan-hints.XXXXXX";
+    MPI_Info info;
+    MPI_File file;
+    FILE *hints = fdopen(mkstemp(path), "w");
+
+    CHECK(hints != NULL);
+    fputs("cb_buffer_size 65536\ncb_buffer_size 4096\n", hints);
+    fclose(hints);
+    setenv("ROMIO_HINTS", path, 1);
+    OK(MPI_Info_create(&info));
+    OK(MPI_Info_set(info, "cb_buffer_size", "1048576"));
+    OK(MPI_Info_set(info, "romio_cb_read", "disable"));
+    OK(MPI_File_open(MPI_COMM_WORLD, test_path("hinted"),
+                     RDWR_NEW | MPI_MODE_DELETE_ON_CLOSE, info, &file));
+    check_info(file, "cb_buffer_size", "65536");
+    check_info(file, "romio_cb_read", "disable");
+    OK(MPI_File_close(&file));
+    OK(MPI_Info_free(&info));
+    unsetenv("ROMIO_HINTS");
+    remove(path);
+}
+
 static void test_split_collectives(void)
 {
     MPI_File file = open_file("split", RDWR_NEW | MPI_MODE_DELETE_ON_CLOSE);
@@ -463,6 +488,7 @@ int main(int argc, char **argv)
     test_memory_may_run_backward();
     test_views_are_given_back();
     test_infos_tell_what_is_in_force();
+    test_the_hints_file_wins();
     test_split_collectives();
     test_nonblocking_calls();
     test_nonblocking_collectives();
