@@ -208,14 +208,36 @@ static struct open_file *get_named(struct opens *opens, uint64_t dir,
     return file;
 }
 
-void opens_hold(struct opens *opens, uint64_t dir, const char *name)
+/* The next one of the same inode, with us among its users. */
+static struct open_file *get_next(struct opens *opens, struct open_file *file)
 {
-    struct open_file *file = get_named(opens, dir, name);
-    struct capstan_file *ours;
+    struct open_file *next;
 
-    if (file == NULL)
-        return;
-    /* if it cannot be held it is as if the program had opened it too late */
-    (void)opens_file(file, &ours);
-    opens_end(opens, file);
+    pthread_mutex_lock(&opens->lock);
+    next = file->next;
+    if (next != NULL)
+        next->users++;
+    pthread_mutex_unlock(&opens->lock);
+    return next;
+}
+
+/* All that are open, for any of them may be the last to be closed; the session
+ * holds the inode as long as it has one of them. It goes by what it believes
+ * the name stands for, which must not be a file of that name from before. */
+void opens_hold(struct opens *opens, fuse_req_t req, uint64_t dir,
+                const char *name)
+{
+    struct open_file *file = get_named(opens, dir, name), *next;
+    struct capstan_file *ours;
+    struct capstan_stat stat;
+
+    if (file != NULL)
+        capstan_lookup_at(fs_enter_checked(req), dir, name,
+                          CAPSTAN_LOOKUP_QUICK, &stat);
+    for (; file != NULL; file = next) {
+        /* one that cannot be held is as if it had been opened too late */
+        (void)opens_file(file, &ours);
+        next = get_next(opens, file);
+        opens_end(opens, file);
+    }
 }

@@ -58,6 +58,7 @@ void opens_named(struct opens *opens, uint64_t ino, uint64_t dir,
 
 /** This name is about to go: if an open file has it, the calling thread's
  *  session opens that file too. */
-void opens_hold(struct opens *opens, uint64_t dir, const char *name);
+void opens_hold(struct opens *opens, fuse_req_t req, uint64_t dir,
+                const char *name);
 
 #endif

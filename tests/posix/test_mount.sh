@@ -80,6 +80,15 @@ os.unlink(sys.argv[1])
 os.pwrite(a, b"still", 5)
 assert os.pread(a, 5, 5) == b"still"
 assert os.fstat(a).st_nlink == 0
+# ... of several that have it open, whichever that is; and of a name that stood
+# for other files before, which other threads of the daemon may still believe
+for order in 20 * ((0, 1, 2), (2, 1, 0), (1, 0, 2)):
+    fds = [os.open(sys.argv[1] + "2", os.O_RDWR | os.O_CREAT) for i in range(3)]
+    os.write(fds[0], b"three")
+    os.unlink(sys.argv[1] + "2")
+    for fd in order:
+        assert os.pread(fds[fd], 5, 0) == b"three"
+        os.close(fds[fd])
 PYTHON
 
 # --- names of directories that the kernel keeps for a moment ------------------
