@@ -136,6 +136,7 @@ struct sums_store {
     struct sum_unit **unit_buckets;
     size_t unit_mask;
     unsigned nunits_dirty;
+    uint64_t ahead_ns; /* none is written early before */
     uint32_t *sums_all;
     struct sum_op *starved; /* operations that wait for a unit */
 

@@ -22,6 +22,7 @@
 
 #define SCAN_MAX 64u  /* units looked at to find one to be had */
 #define AHEAD_MAX 32u /* written early at one turn */
+#define AHEAD_PAUSE_NS (100 * NS_PER_MS) /* after a write that failed */
 
 int units_init(struct sums_store *store)
 {
@@ -234,6 +235,13 @@ void unit_unpin(struct sum_op *op)
         wake_all(&op->store->starved);
 }
 
+/* A full device will not have room at once: no write ahead for a while. */
+static void keep_for_later(struct sums_store *store, struct sum_unit *unit)
+{
+    set_dirty(store, unit, true);
+    store->ahead_ns = clock_now(store->config.clock) + AHEAD_PAUSE_NS;
+}
+
 static void write_done(struct obj_io *io)
 {
     struct sum_unit *unit =
@@ -246,7 +254,7 @@ static void write_done(struct obj_io *io)
     if (unit->is_doomed)
         free_unit(store, unit);
     else if (io->result < 0)
-        set_dirty(store, unit, true);
+        keep_for_later(store, unit);
     if (writer != NULL) {
         if (io->result < 0)
             writer->rc = (int)io->result;
@@ -302,7 +310,8 @@ void units_write_ahead(struct sums_store *store)
     struct sum_unit *unit = store->units_used;
     unsigned n = 0;
 
-    if (store->nunits_dirty <= store->config.units_max / 2)
+    if (store->nunits_dirty <= store->config.units_max / 2 ||
+        clock_now(store->config.clock) < store->ahead_ns)
         return;
     for (; unit != NULL && n < AHEAD_MAX; unit = unit->next) {
         if (!unit->is_dirty || unit->is_writing || unit->pins > 0)
