@@ -241,12 +241,16 @@ static void test_rmdir_is_undone_when_its_owner_restarts(void)
 static void test_objects_of_removed_files_go_in_the_end(void)
 {
     struct proto_req_obj_truncate size = {.size = 1000};
+    struct proto_req_set_striped striped = {0};
     uint16_t target;
     unsigned owner, dead;
 
     kit_init(&kit);
     CU_ASSERT_EQUAL_FATAL(create(INO_ROOT, "a", true), 0);
-    size.ino = kit.rep.create.inode.ino;
+    striped.ino = size.ino = kit.rep.create.inode.ino;
+    CU_ASSERT_EQUAL_FATAL(kit_call(&kit, owner_of(INO_ROOT, "a"),
+                                   PROTO_OP_set_striped, &striped),
+                          0);
     for (target = 1; target <= KIT_TARGETS; target++)
         CU_ASSERT_EQUAL_FATAL(
             kit_call(&kit, target, PROTO_OP_obj_truncate, &size), 0);
