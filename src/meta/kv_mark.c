@@ -12,6 +12,7 @@
 
 #include "base/crc32c.h"
 #include "base/log.h"
+#include "meta/kv_manifest.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -107,8 +108,12 @@ static int check_manifest(const struct record *record, const char *directory)
         number > least)
         return 0;
     if (number == least &&
-        (uint64_t)st.st_size >= le64toh(record->manifest_bytes))
-        return 0;
+        (uint64_t)st.st_size >= le64toh(record->manifest_bytes)) {
+        if (kv_manifest_is_whole(path, le64toh(record->manifest_bytes)))
+            return 0;
+        log_error("%s is damaged", path);
+        return -EIO;
+    }
     log_error("%s is damaged: it has %llu bytes, not %llu of number %llu", path,
               (unsigned long long)st.st_size,
               (unsigned long long)le64toh(record->manifest_bytes),

@@ -7,7 +7,7 @@
  * of power. The mark tells them apart: what it says was durable must be there
  * again, whatever happened, and what was written must be while the machine has
  * not started anew. Likewise the manifest, RocksDB's list of its tables, must
- * be as long as it was.
+ * be as long as it was, and its records whole so far (kv_manifest.h).
  *
  * The mark itself is written without waiting for the device, so after a loss of
  * power it may ask for less than it might, never for more: of the manifest it
