@@ -135,7 +135,7 @@ static int describe(struct coll_agg *agg, struct agg_slot *slot,
     return 0;
 }
 
-/* A round as one client is told it, for now without passing on. */
+/* A round as one client is told it; coll_pass_lay() says who passes it on. */
 static void set_round(struct coll_agg *agg, struct agg_slot *slot,
                       struct coll_wish *client)
 {
