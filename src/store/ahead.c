@@ -16,6 +16,8 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "store/obj_line.h"
+#include "store/obj_over.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -47,15 +49,8 @@ struct unit {
     uint32_t sums[UNIT_BLOCKS];
 };
 
-struct io_list {
-    struct obj_io *head;
-    struct obj_io **end;
-    unsigned n;
-};
-
 struct ahead_store {
-    struct obj_store store; /* first */
-    struct obj_store *below;
+    struct obj_over over; /* first */
     struct ahead_config config;
     struct ahead_stats stats;
     uint64_t nmemory; /* units that may have memory */
@@ -70,7 +65,8 @@ struct ahead_store {
     /* Units of the objects that share a place here: most objects have none, and
      * are written without looking for them. */
     uint32_t census[CENSUS_SIZE];
-    struct io_list waiting, over;
+    struct obj_line waiting;
+    struct obj_line served; /* from memory */
 };
 
 static const struct obj_driver ahead_driver;
@@ -79,31 +75,6 @@ static struct ahead_store *store_of(const struct obj_store *base)
 {
     assert(base->driver == &ahead_driver);
     return (struct ahead_store *)base;
-}
-
-static void list_init(struct io_list *list)
-{
-    *list = (struct io_list){.head = NULL};
-    list->end = &list->head;
-}
-
-static void append(struct io_list *list, struct obj_io *io)
-{
-    io->next = NULL;
-    *list->end = io;
-    list->end = &io->next;
-    list->n++;
-}
-
-static struct obj_io *take(struct io_list *list)
-{
-    struct obj_io *io = list->head;
-
-    list->head = io->next;
-    if (list->head == NULL)
-        list->end = &list->head;
-    list->n--;
-    return io;
 }
 
 /*
@@ -235,7 +206,7 @@ static void serve(struct ahead_store *store, struct obj_io *io)
             unit_drop(unit);
     }
     store->stats.bytes_served += io->length;
-    append(&store->over, io);
+    obj_line_add(&store->served, io);
 }
 
 static void look_at(struct ahead_store *store, struct obj_io *io)
@@ -245,10 +216,10 @@ static void look_at(struct ahead_store *store, struct obj_io *io)
         serve(store, io);
         break;
     case COVER_SOON:
-        append(&store->waiting, io);
+        obj_line_add(&store->waiting, io);
         break;
     case COVER_NONE:
-        obj_submit(store->below, io);
+        obj_submit(store->over.below, io);
         break;
     }
 }
@@ -257,7 +228,7 @@ static void look_at(struct ahead_store *store, struct obj_io *io)
 static void look_again(struct ahead_store *store)
 {
     for (unsigned n = store->waiting.n; n > 0; n--)
-        look_at(store, take(&store->waiting));
+        look_at(store, obj_line_take(&store->waiting));
 }
 
 /*
@@ -340,7 +311,7 @@ static void fill(struct unit *unit)
                                .memory = unit->memory + from % AHEAD_UNIT,
                                .sums = unit->sums + from % AHEAD_UNIT / BLOCK,
                                .done = filled};
-    obj_submit(store->below, &unit->io);
+    obj_submit(store->over.below, &unit->io);
 }
 
 /* Memory of a unit that nobody came for. @return whether there was one. */
@@ -521,20 +492,15 @@ static void ahead_submit(struct obj_store *base, struct obj_io *io)
     case OBJ_SYNC:
         break;
     }
-    obj_submit(store->below, io);
+    obj_submit(store->over.below, io);
 }
 
-static int end_over(struct ahead_store *store)
+/* Results change in poll() only. */
+static int end_served(struct ahead_store *store)
 {
-    int n = 0;
-
-    for (unsigned left = store->over.n; left > 0; left--, n++) {
-        struct obj_io *io = take(&store->over);
-
+    for (struct obj_io *io = store->served.head; io != NULL; io = io->next)
         io->result = (int64_t)io->length;
-        io->done(io);
-    }
-    return n;
+    return obj_line_call(&store->served);
 }
 
 static int ahead_poll(struct obj_store *base)
@@ -542,15 +508,15 @@ static int ahead_poll(struct obj_store *base)
     struct ahead_store *store = store_of(base);
     int n = fill_more(store);
 
-    n += obj_poll(store->below);
-    return n + end_over(store);
+    n += obj_poll(store->over.below);
+    return n + end_served(store);
 }
 
 static unsigned ahead_pending(const struct obj_store *base)
 {
     const struct ahead_store *store = store_of(base);
 
-    return obj_pending(store->below) + store->waiting.n + store->over.n;
+    return obj_pending(store->over.below) + store->waiting.n + store->served.n;
 }
 
 static void ahead_close(struct obj_store *base)
@@ -561,48 +527,22 @@ static void ahead_close(struct obj_store *base)
          store->slab != NULL && i < store->nmemory + AHEAD_QUEUE_MAX; i++)
         unit_drop(&store->units[i]);
     look_again(store);
-    obj_close(store->below);
-    end_over(store);
+    obj_close(store->over.below);
+    end_served(store);
     free_memory(store);
     free(store);
 }
 
-static int ahead_wait_fd(struct obj_store *base)
-{
-    return obj_wait_fd(store_of(base)->below);
-}
-
-static int ahead_space(struct obj_store *base, uint64_t *total_out,
-                       uint64_t *free_out)
-{
-    return obj_space(store_of(base)->below, total_out, free_out);
-}
-
-static int ahead_list(struct obj_store *base, unsigned shard, uint64_t after,
-                      uint64_t *inos, unsigned room, unsigned *count_out)
-{
-    return obj_list(store_of(base)->below, shard, after, inos, room, count_out);
-}
-
-/* It is made by ahead_create(). */
-static int ahead_open(const struct obj_config *config,
-                      struct obj_store **store_out)
-{
-    (void)config;
-    (void)store_out;
-    return -ENOTSUP;
-}
-
 static const struct obj_driver ahead_driver = {
     .name = "ahead",
-    .open = ahead_open,
+    .open = obj_over_open,
     .close = ahead_close,
     .submit = ahead_submit,
     .poll = ahead_poll,
     .pending = ahead_pending,
-    .wait_fd = ahead_wait_fd,
-    .space = ahead_space,
-    .list = ahead_list,
+    .wait_fd = obj_over_wait_fd,
+    .space = obj_over_space,
+    .list = obj_over_list,
 };
 
 int ahead_create(struct obj_store *below, const struct ahead_config *config,
@@ -615,13 +555,13 @@ int ahead_create(struct obj_store *below, const struct ahead_config *config,
     store = mem_calloc(1, sizeof(*store));
     if (store == NULL)
         return -ENOMEM;
-    store->store.driver = &ahead_driver;
-    store->below = below;
+    store->over.store.driver = &ahead_driver;
+    store->over.below = below;
     store->config = *config;
     store->nmemory = config->memory_max / AHEAD_UNIT;
-    list_init(&store->waiting);
-    list_init(&store->over);
-    *store_out = &store->store;
+    obj_line_init(&store->waiting);
+    obj_line_init(&store->served);
+    *store_out = &store->over.store;
     return 0;
 }
 

@@ -67,26 +67,6 @@ static struct uring_store *store_of(const struct obj_store *base)
     return (struct uring_store *)base;
 }
 
-static void list_init(struct io_list *list)
-{
-    list->head = NULL;
-    list->end = &list->head;
-    list->n = 0;
-}
-
-static struct obj_io *list_take(struct io_list *list)
-{
-    struct obj_io *io = list->head;
-
-    if (io == NULL)
-        return NULL;
-    list->head = io->next;
-    if (list->head == NULL)
-        list->end = &list->head;
-    list->n--;
-    return io;
-}
-
 /*
  * A file's line.
  */
@@ -186,7 +166,7 @@ static void on_end(void *ctx, uint64_t tag, int result)
 
 static void uring_submit(struct obj_store *base, struct obj_io *io)
 {
-    io_list_append(&store_of(base)->queue, io);
+    obj_line_add(&store_of(base)->queue, io);
 }
 
 static void admit(struct uring_store *store)
@@ -194,8 +174,8 @@ static void admit(struct uring_store *store)
     struct obj_io *io;
     struct file *file;
 
-    while (store->active < store->depth &&
-           (io = list_take(&store->queue)) != NULL) {
+    while (store->active < store->depth && store->queue.n > 0) {
+        io = obj_line_take(&store->queue);
         file = file_table_get(&store->table, io->ino, io->part);
         *op_of(io) = (struct uring_op){.file = file, .shard_fd = -1};
         store->active++;
@@ -204,22 +184,6 @@ static void admit(struct uring_store *store)
         file->waiting_end = &io->next;
         advance(store, file);
     }
-}
-
-static int call_back(struct uring_store *store)
-{
-    struct io_list ended = store->ended;
-    struct obj_io *io;
-    int n = 0;
-
-    if (ended.head == NULL)
-        return 0;
-    list_init(&store->ended);
-    while ((io = list_take(&ended)) != NULL) {
-        io->done(io);
-        n++;
-    }
-    return n;
 }
 
 static int uring_poll(struct obj_store *base)
@@ -232,7 +196,7 @@ static int uring_poll(struct obj_store *base)
         ring_reap(store->ring, REAP_MAX, on_end, store);
         admit(store);
     }
-    return call_back(store);
+    return obj_line_call(&store->ended);
 }
 
 static unsigned uring_pending(const struct obj_store *base)
@@ -396,8 +360,8 @@ static void store_init(struct uring_store *store,
                    : depth > DEPTH_MAX ? DEPTH_MAX
                                        : depth;
     store->is_direct = config->is_direct;
-    list_init(&store->queue);
-    list_init(&store->ended);
+    obj_line_init(&store->queue);
+    obj_line_init(&store->ended);
     for (unsigned i = 0; i < SHARDS; i++)
         store->shards[i].changed = 1; /* by a former process, perhaps */
 }

@@ -50,25 +50,6 @@ static struct sums_store *store_of(const struct obj_store *base)
     return (struct sums_store *)base;
 }
 
-static void append(struct sum_list *list, struct obj_io *io)
-{
-    io->next = NULL;
-    *list->end = io;
-    list->end = &io->next;
-    list->n++;
-}
-
-static struct obj_io *take(struct sum_list *list)
-{
-    struct obj_io *io = list->head;
-
-    list->head = io->next;
-    if (list->head == NULL)
-        list->end = &list->head;
-    list->n--;
-    return io;
-}
-
 /*
  * Transfers of the store below.
  */
@@ -76,7 +57,7 @@ static struct obj_io *take(struct sum_list *list)
 void store_submit(struct sums_store *store, struct obj_io *io)
 {
     store->nsubmitted++;
-    obj_submit(store->below, io);
+    obj_submit(store->over.below, io);
 }
 
 void op_transfer_done(struct obj_io *io)
@@ -349,7 +330,7 @@ static void leave(struct sum_op *op, int64_t result)
     assert(op->unit == NULL && op->waiting == 0);
     op->user->result = op->rc != 0 ? op->rc : result;
     op->user->bad_offset = op->bad_offset;
-    append(&store->ended, op->user);
+    obj_line_add(&store->ended, op->user);
     DL_DELETE(object->ops, op);
     if (!op->is_active)
         object->nwaiting--;
@@ -378,7 +359,7 @@ void op_end(struct sum_op *op, int64_t result)
 
 static void sums_submit(struct obj_store *base, struct obj_io *io)
 {
-    append(&store_of(base)->queue, io);
+    obj_line_add(&store_of(base)->queue, io);
 }
 
 /* Ends at once: what no object can hold, and nothing. */
@@ -426,7 +407,7 @@ static bool admit_one(struct sums_store *store, struct obj_io *io)
     store->nactive++;
     DL_APPEND(object->ops, op);
     object->nwaiting++;
-    take(&store->queue);
+    obj_line_take(&store->queue);
     try_begin(op);
     return true;
 }
@@ -437,27 +418,10 @@ static void admit(struct sums_store *store)
 
     while ((io = store->queue.head) != NULL) {
         if (is_over(io, &io->result))
-            append(&store->ended, take(&store->queue));
+            obj_line_add(&store->ended, obj_line_take(&store->queue));
         else if (!admit_one(store, io))
             break;
     }
-}
-
-static int call_back(struct sums_store *store)
-{
-    struct sum_list ended = store->ended;
-    int n = 0;
-
-    store->ended = (struct sum_list){.end = &store->ended.head};
-    if (ended.head == NULL)
-        return 0;
-    while (ended.n > 0) {
-        struct obj_io *io = take(&ended);
-
-        io->done(io);
-        n++;
-    }
-    return n;
 }
 
 static int sums_poll(struct obj_store *base)
@@ -471,10 +435,10 @@ static int sums_poll(struct obj_store *base)
     do {
         store->nsubmitted = 0;
         admit(store);
-        n += obj_poll(store->below);
+        n += obj_poll(store->over.below);
         admit(store);
     } while (store->nsubmitted > 0 && ++rounds < ROUNDS_MAX);
-    return n + (int)store->nsubmitted + call_back(store);
+    return n + (int)store->nsubmitted + obj_line_call(&store->ended);
 }
 
 static unsigned sums_pending(const struct obj_store *base)
@@ -482,32 +446,7 @@ static unsigned sums_pending(const struct obj_store *base)
     const struct sums_store *store = store_of(base);
 
     return store->queue.n + store->nactive + store->ended.n +
-           obj_pending(store->below) + store->is_flushing;
-}
-
-static int sums_wait_fd(struct obj_store *base)
-{
-    return obj_wait_fd(store_of(base)->below);
-}
-
-static int sums_space(struct obj_store *base, uint64_t *total_out,
-                      uint64_t *free_out)
-{
-    return obj_space(store_of(base)->below, total_out, free_out);
-}
-
-static int sums_list(struct obj_store *base, unsigned shard, uint64_t after,
-                     uint64_t *inos, unsigned room, unsigned *count_out)
-{
-    return obj_list(store_of(base)->below, shard, after, inos, room, count_out);
-}
-
-static int sums_open(const struct obj_config *config,
-                     struct obj_store **store_out)
-{
-    (void)config;
-    (void)store_out;
-    return -ENOTSUP; /* sums_create() */
+           obj_pending(store->over.below) + store->is_flushing;
 }
 
 static void fini(struct sums_store *store)
@@ -529,20 +468,20 @@ static void sums_close(struct obj_store *base)
 
     while (sums_pending(base) > 0)
         sums_poll(base);
-    obj_close(store->below);
+    obj_close(store->over.below);
     fini(store);
 }
 
 static const struct obj_driver sums_driver = {
     .name = "sums",
-    .open = sums_open,
+    .open = obj_over_open,
     .close = sums_close,
     .submit = sums_submit,
     .poll = sums_poll,
     .pending = sums_pending,
-    .wait_fd = sums_wait_fd,
-    .space = sums_space,
-    .list = sums_list,
+    .wait_fd = obj_over_wait_fd,
+    .space = obj_over_space,
+    .list = obj_over_list,
 };
 
 void sums_flush(struct obj_store *base)
@@ -633,9 +572,9 @@ static int read_boots(struct sums_store *store)
                                      .done = boots_read}};
 
     read.io.memory = read.sector;
-    obj_submit(store->below, &read.io);
+    obj_submit(store->over.below, &read.io);
     while (!read.is_done)
-        obj_poll(store->below);
+        obj_poll(store->over.below);
     if (read.io.result < 0)
         return (int)read.io.result;
     if (sums_boots_decode(read.sector, (size_t)read.io.result, &store->boots) !=
@@ -654,12 +593,12 @@ int sums_create(struct obj_store *below, const struct sums_config *config,
 
     if (store == NULL)
         return -ENOMEM;
-    store->store.driver = &sums_driver;
-    store->below = below;
+    store->over.store.driver = &sums_driver;
+    store->over.below = below;
     store->config = *config;
     set_defaults(&store->config);
-    store->queue.end = &store->queue.head;
-    store->ended.end = &store->ended.head;
+    obj_line_init(&store->queue);
+    obj_line_init(&store->ended);
     rc = make_ops(store);
     if (rc == 0)
         rc = units_init(store);
@@ -671,6 +610,6 @@ int sums_create(struct obj_store *below, const struct sums_config *config,
         fini(store);
         return rc;
     }
-    *store_out = &store->store;
+    *store_out = &store->over.store;
     return 0;
 }

@@ -17,6 +17,8 @@
 #ifndef CAPSTAN_STORE_SUMS_PRIV_H
 #define CAPSTAN_STORE_SUMS_PRIV_H
 
+#include "store/obj_line.h"
+#include "store/obj_over.h"
 #include "store/sums.h"
 #include "store/sums_format.h"
 
@@ -106,20 +108,13 @@ struct sum_op {
     uint32_t sums[SUMS_UNIT_BLOCKS]; /* WRITE: of the span's blocks */
 };
 
-struct sum_list {
-    struct obj_io *head;
-    struct obj_io **end;
-    unsigned n;
-};
-
 struct sums_store {
-    struct obj_store store; /* first */
-    struct obj_store *below;
+    struct obj_over over; /* first */
     struct sums_config config;
     struct sums_stats stats;
     struct sums_boots boots; /* trusted */
-    struct sum_list queue;
-    struct sum_list ended;
+    struct obj_line queue;
+    struct obj_line ended;
     unsigned nsubmitted; /* to the store below, since it was last polled */
     unsigned nactive;    /* operations of callers that are not in the queue */
     unsigned nlost;      /* objects that are lost */

@@ -33,14 +33,6 @@
 #define TRANSFER_MAX ((size_t)1 << 30)
 #endif
 
-void io_list_append(struct io_list *list, struct obj_io *io)
-{
-    io->next = NULL;
-    *list->end = io;
-    list->end = &io->next;
-    list->n++;
-}
-
 bool verb_makes_file(const struct obj_io *io)
 {
     return (io->verb == OBJ_WRITE && io->length > 0) ||
@@ -72,7 +64,7 @@ void end_op(struct uring_store *store, struct obj_io *io, int64_t result)
     store->active--;
     io->result = result;
     log_first_error(store, io);
-    io_list_append(&store->ended, io);
+    obj_line_add(&store->ended, io);
 }
 
 bool tries_again(struct obj_io *io, int result)

@@ -10,7 +10,7 @@
 #define CAPSTAN_STORE_VERBS_URING_H
 
 #include "store/file_table.h"
-#include "store/obj.h"
+#include "store/obj_line.h"
 #include "store/ring_uring.h"
 
 #include <assert.h>
@@ -23,12 +23,6 @@ struct shard {
     uint64_t synced;
 };
 
-struct io_list {
-    struct obj_io *head;
-    struct obj_io **end;
-    unsigned n;
-};
-
 struct uring_store {
     struct obj_store store; /* first */
     struct ring *ring;
@@ -37,8 +31,8 @@ struct uring_store {
     int dir_fd; /* objects/ */
     unsigned depth;
     unsigned active;      /* admitted and not ended */
-    struct io_list queue; /* not admitted */
-    struct io_list ended; /* to be called back */
+    struct obj_line queue; /* not admitted */
+    struct obj_line ended; /* to be called back */
     bool is_direct; /* until the file system refuses */
     bool is_memory; /* a file system without a device: tmpfs */
     bool has_logged_error;
@@ -61,9 +55,6 @@ static inline struct uring_op *op_of(struct obj_io *io)
 {
     return (struct uring_op *)io->driver;
 }
-
-/** Append to a list of operations. */
-void io_list_append(struct io_list *list, struct obj_io *io);
 
 /** Would it make the file, if there is none? */
 bool verb_makes_file(const struct obj_io *io);

@@ -13,6 +13,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/obj_line.h"
+#include "store/obj_over.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,46 +23,20 @@
 
 #define VERBS 6
 
-struct line {
-    struct obj_io *head;
-    struct obj_io **end;
-    unsigned n;
-};
-
 struct fault_store {
-    struct obj_store store; /* first */
-    struct obj_store *below;
+    struct obj_over over; /* first */
     char path[512];
     struct timespec read_at; /* the orders' time of change */
     ino_t read_ino;
     int code[VERBS];
     uint64_t slow_ns;
-    struct line delayed;
-    struct line failed;
+    struct obj_line delayed;
+    struct obj_line failed;
 };
 
 static struct fault_store *store_of(const struct obj_store *base)
 {
     return (struct fault_store *)base;
-}
-
-static void append(struct line *line, struct obj_io *io)
-{
-    io->next = NULL;
-    *line->end = io;
-    line->end = &io->next;
-    line->n++;
-}
-
-static struct obj_io *take(struct line *line)
-{
-    struct obj_io *io = line->head;
-
-    line->head = io->next;
-    if (line->head == NULL)
-        line->end = &line->head;
-    line->n--;
-    return io;
 }
 
 /*
@@ -148,12 +124,12 @@ static void fault_submit(struct obj_store *base, struct obj_io *io)
     look(store);
     if (store->code[io->verb] != 0) {
         io->result = -store->code[io->verb];
-        append(&store->failed, io);
+        obj_line_add(&store->failed, io);
     } else if (store->slow_ns > 0 || store->delayed.n > 0) {
         io->result = (int64_t)(clock_now(clock_real()) + store->slow_ns);
-        append(&store->delayed, io);
+        obj_line_add(&store->delayed, io);
     } else {
-        obj_submit(store->below, io);
+        obj_submit(store->over.below, io);
     }
 }
 
@@ -165,40 +141,18 @@ static int fault_poll(struct obj_store *base)
 
     look(store);
     while (store->delayed.n > 0 && store->delayed.head->result <= now) {
-        obj_submit(store->below, take(&store->delayed));
+        obj_submit(store->over.below, obj_line_take(&store->delayed));
         n++;
     }
-    for (unsigned left = store->failed.n; left > 0; left--) {
-        struct obj_io *io = take(&store->failed);
-
-        io->done(io);
-        n++;
-    }
-    return n + obj_poll(store->below);
+    n += obj_line_call(&store->failed);
+    return n + obj_poll(store->over.below);
 }
 
 static unsigned fault_pending(const struct obj_store *base)
 {
     const struct fault_store *store = store_of(base);
 
-    return store->delayed.n + store->failed.n + obj_pending(store->below);
-}
-
-static int fault_wait_fd(struct obj_store *base)
-{
-    return obj_wait_fd(store_of(base)->below);
-}
-
-static int fault_space(struct obj_store *base, uint64_t *total_out,
-                       uint64_t *free_out)
-{
-    return obj_space(store_of(base)->below, total_out, free_out);
-}
-
-static int fault_list(struct obj_store *base, unsigned shard, uint64_t after,
-                      uint64_t *inos, unsigned room, unsigned *count_out)
-{
-    return obj_list(store_of(base)->below, shard, after, inos, room, count_out);
+    return store->delayed.n + store->failed.n + obj_pending(store->over.below);
 }
 
 static int fault_open(const struct obj_config *config,
@@ -209,17 +163,17 @@ static int fault_open(const struct obj_config *config,
 
     if (store == NULL)
         return -ENOMEM;
-    rc = obj_open(&obj_uring, config, &store->below);
+    rc = obj_open(&obj_uring, config, &store->over.below);
     if (rc != 0) {
         free(store);
         return rc;
     }
-    store->store.driver = &obj_fault;
-    store->delayed.end = &store->delayed.head;
-    store->failed.end = &store->failed.head;
+    store->over.store.driver = &obj_fault;
+    obj_line_init(&store->delayed);
+    obj_line_init(&store->failed);
     snprintf(store->path, sizeof(store->path), "%s/faults", config->directory);
     look(store);
-    *store_out = &store->store;
+    *store_out = &store->over.store;
     return 0;
 }
 
@@ -229,7 +183,7 @@ static void fault_close(struct obj_store *base)
 
     while (store->delayed.n + store->failed.n > 0)
         fault_poll(base);
-    obj_close(store->below);
+    obj_close(store->over.below);
     free(store);
 }
 
@@ -240,7 +194,7 @@ const struct obj_driver obj_fault = {
     .submit = fault_submit,
     .poll = fault_poll,
     .pending = fault_pending,
-    .wait_fd = fault_wait_fd,
-    .space = fault_space,
-    .list = fault_list,
+    .wait_fd = obj_over_wait_fd,
+    .space = obj_over_space,
+    .list = obj_over_list,
 };
