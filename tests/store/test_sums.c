@@ -1,69 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Checked objects: the contract over obj_mem and over obj_uring, with few
- * operations, objects and units so that all of them run out; then flips,
- * crashes and what is written when.
- *
- *     test_sums [SEED [COUNT]]   crashes only, seeds SEED .. SEED + COUNT - 1
+ * Checked objects: the contract over obj_mem and over obj_uring; then flips and
+ * what is written when. Crashes: test_sums_crash.c.
  */
-#include "store/sums.h"
 #include "store/sums_format.h"
 
 #include "base/crc32c.h"
 #include "base/err.h"
-#include "base/rng.h"
-#include "tests/store/obj_contract.h"
+#include "tests/store/sums_kit.h"
 
 #include <string.h>
 
 #define INO 0x00010000000002cdull
-#define CRASH_SEEDS 300
-#define CRASH_OBJECTS 5
-#define CRASH_BYTES 60000
-
-struct obj_fixture obj_fixture;
-
-static char directory[256];
-static struct clock_virtual now;
-static struct obj_store *below; /* of the store that was opened last */
-static uint64_t boot = 1;
-static uint64_t machine = 77;
-static const struct sums_config small = {
-    .ops_max = 7, .units_max = 8, .objects_max = 9};
-
-static int open_over(const struct obj_driver *driver,
-                     const struct obj_config *config,
-                     struct obj_store **store_out)
-{
-    struct sums_config sums = small;
-    int rc;
-
-    rc = obj_open(driver, config, &below);
-    if (rc != 0)
-        return rc;
-    sums.clock = &now.clock;
-    sums.boot = boot++;
-    sums.machine = machine;
-    rc = sums_create(below, &sums, store_out);
-    if (rc != 0)
-        obj_close(below);
-    return rc;
-}
-
-static int open_over_mem(const struct obj_config *config,
-                         struct obj_store **store_out)
-{
-    return open_over(&obj_mem, config, store_out);
-}
-
-static int open_over_uring(const struct obj_config *config,
-                           struct obj_store **store_out)
-{
-    return open_over(&obj_uring, config, store_out);
-}
-
-static const struct obj_driver over_mem = {.open = open_over_mem};
-static const struct obj_driver over_uring = {.open = open_over_uring};
 
 static void test_from_here_on_the_store_is_real(void)
 {
@@ -81,26 +29,11 @@ static void test_from_here_on_the_store_is_simulated(void)
     obj_fixture.driver = &over_mem;
 }
 
-static void end_orderly(struct obj_store *store)
-{
-    sums_flush(store);
-    drain_to(store, 0);
-    obj_close(store);
-}
-
-static struct sums_stats stats_of(const struct obj_store *store)
-{
-    struct sums_stats stats;
-
-    sums_stats(store, &stats);
-    return stats;
-}
-
 /* Let quiet objects become clean. */
 static void clean(struct obj_store *store)
 {
     for (unsigned i = 0; i < 1000 && stats_of(store).objects_dirty > 0; i++) {
-        clock_virtual_set(&now, now.now_ns + NS_PER_SEC);
+        clock_virtual_set(&kit.now, kit.now.now_ns + NS_PER_SEC);
         obj_poll(store);
         drain_to(store, 0);
     }
@@ -127,9 +60,9 @@ static int64_t raw(enum obj_verb verb, uint8_t part, uint64_t offset,
                         .length = length,
                         .done = ended};
 
-    obj_submit(below, &io);
+    obj_submit(kit.below, &io);
     while (io.ino != 0)
-        obj_poll(below);
+        obj_poll(kit.below);
     return io.result;
 }
 
@@ -142,13 +75,6 @@ static void flip(uint8_t part, uint64_t offset, unsigned bit)
     CU_ASSERT_EQUAL_FATAL(raw(OBJ_WRITE, part, offset, &byte, 1), 1);
 }
 
-static void random_bytes(struct rng *rng, char *at, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        at[i] = (char)rng_next(rng);
-}
-
-/* Aligned extents go past the page cache, their neighbours through it. */
 static void test_direct_and_cached_io_agree(void)
 {
     enum { SIZE = 16 * SUMS_BLOCK };
@@ -395,7 +321,7 @@ static void test_orderly_end_counts_on_the_same_machine_only(void)
 
     CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "abc", 3), 3);
     end_orderly(store);
-    machine++;
+    kit.machine++;
     store = fixture_open();
     CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, &byte, 1), 1);
     CU_ASSERT_EQUAL(stats_of(store).bytes_resummed, 3);
@@ -638,167 +564,6 @@ static void test_joined_writes_make_an_object_grow(void)
     obj_close(store);
 }
 
-/*
- * Crashes: operations at random, then a kill, a loss of power or an orderly
- * end. What is read then has no mismatch, and bytes that were not touched
- * since they were durable are as they were.
- */
-
-struct victim {
-    char bytes[CRASH_BYTES];
-    char is_sure[CRASH_BYTES]; /* durable, whatever comes */
-    uint64_t size;
-    bool is_size_sure;
-};
-
-static uint64_t crash_ino; /* of the first; no number is ever used again */
-static struct victim victims[CRASH_OBJECTS];
-static char scratch[CRASH_BYTES];
-
-static void require(bool is_so, uint64_t seed, const char *what)
-{
-    if (is_so)
-        return;
-    fprintf(stderr, "seed %llu: %s\n", (unsigned long long)seed, what);
-    exit(EXIT_FAILURE);
-}
-
-static void crash_write(struct obj_store *store, struct rng *rng, unsigned i)
-{
-    struct victim *v = &victims[i];
-    uint64_t at = rng_below(rng, CRASH_BYTES);
-    size_t n = 1 + rng_below(rng, rng_chance(rng, 60) ? 900 : CRASH_BYTES);
-
-    if (n > CRASH_BYTES - at)
-        n = CRASH_BYTES - at;
-    random_bytes(rng, v->bytes + at, n);
-    memset(v->is_sure + at, 0, n);
-    if (at + n > v->size) {
-        v->size = at + n;
-        v->is_size_sure = false;
-    }
-    require(do_io(store, OBJ_WRITE, crash_ino + i, at, v->bytes + at, n) ==
-                (int64_t)n,
-            0, "write");
-}
-
-static void crash_cut(struct obj_store *store, struct rng *rng, unsigned i)
-{
-    struct victim *v = &victims[i];
-    uint64_t size = rng_below(rng, CRASH_BYTES);
-    uint64_t low = size < v->size ? size : v->size;
-
-    require(do_io(store, OBJ_TRUNCATE, crash_ino + i, size, NULL, 0) == 0, 0,
-            "cut");
-    memset(v->bytes + low, 0, CRASH_BYTES - low);
-    memset(v->is_sure + low, 0, CRASH_BYTES - low);
-    v->size = size;
-    v->is_size_sure = false;
-}
-
-static void crash_step(struct obj_store *store, struct rng *rng)
-{
-    unsigned i = (unsigned)rng_below(rng, CRASH_OBJECTS);
-    struct victim *v = &victims[i];
-    uint64_t what = rng_below(rng, 20);
-
-    if (what < 11) {
-        crash_write(store, rng, i);
-    } else if (what < 13) {
-        crash_cut(store, rng, i);
-    } else if (what < 15) {
-        require(do_io(store, OBJ_SYNC, crash_ino + i, 0, NULL, 0) == 0, 0,
-                "sync");
-        memset(v->is_sure, 1, CRASH_BYTES);
-        v->is_size_sure = true;
-    } else if (what < 18) {
-        clock_virtual_set(&now, now.now_ns + rng_below(rng, 3 * NS_PER_SEC));
-        for (uint64_t n = rng_below(rng, 12); n > 0; n--)
-            obj_poll(store);
-    } else {
-        require(do_io(store, OBJ_READ, crash_ino + i, 0, scratch,
-                      CRASH_BYTES) == (int64_t)v->size,
-                0, "read");
-        require(memcmp(scratch, v->bytes, v->size) == 0, 0, "bytes");
-    }
-}
-
-/* What is there now becomes the truth, if it may be the truth. */
-static void crash_judge(struct obj_store *store, uint64_t seed, bool is_power)
-{
-    for (unsigned i = 0; i < CRASH_OBJECTS; i++) {
-        struct victim *v = &victims[i];
-        int64_t got;
-
-        memset(scratch, 0, sizeof(scratch));
-        got = do_io(store, OBJ_READ, crash_ino + i, 0, scratch, CRASH_BYTES);
-        if (got < 0)
-            fprintf(stderr, "round of object %u: %s\n", i, err_text((int)got));
-        require(got >= 0, seed, "a read fails");
-        if (!is_power || v->is_size_sure)
-            require(got == (int64_t)v->size, seed, "size");
-        for (uint64_t at = 0; at < v->size && at < (uint64_t)got; at++)
-            require((is_power && !v->is_sure[at]) ||
-                        scratch[at] == v->bytes[at],
-                    seed, "a byte that was durable");
-        memcpy(v->bytes, scratch, CRASH_BYTES);
-        v->size = (uint64_t)got;
-        if (is_power) { /* nothing is left that could be lost */
-            memset(v->is_sure, 1, CRASH_BYTES);
-            v->is_size_sure = true;
-        }
-    }
-    require(stats_of(store).mismatches == 0, seed, "a mismatch");
-}
-
-static void crash_once(struct obj_mem_disk *disk, uint64_t seed)
-{
-    struct obj_store *store = fixture_open();
-    struct rng rng;
-
-    rng_init(&rng, seed);
-    crash_ino += CRASH_OBJECTS;
-    memset(victims, 0, sizeof(victims));
-    for (unsigned round = 0; round < 4; round++) {
-        uint64_t how = rng_below(&rng, 3);
-
-        for (uint64_t n = rng_below(&rng, 40); n > 0; n--)
-            crash_step(store, &rng);
-        if (how == 0)
-            end_orderly(store);
-        else
-            obj_close(store);
-        if (how == 2) {
-            obj_mem_disk_power_loss(disk, rng_next(&rng));
-            machine++;
-        }
-        store = fixture_open();
-        crash_judge(store, seed, how == 2);
-    }
-    for (unsigned i = 0; i < CRASH_OBJECTS; i++)
-        do_io(store, OBJ_DESTROY, crash_ino + i, 0, NULL, 0);
-    obj_close(store);
-}
-
-static void crash_many(uint64_t first, uint64_t count)
-{
-    for (uint64_t seed = first; seed < first + count; seed++)
-        crash_once(obj_fixture.config.disk, seed);
-}
-
-static uint64_t crash_first, crash_count; /* from the command line, or 0 */
-
-static void test_crashes_lose_nothing_durable(void)
-{
-    if (crash_count > 0)
-        crash_many(crash_first, crash_count);
-    else
-        crash_many(unit_seed(), CRASH_SEEDS);
-}
-
-static const struct unit_test crashes[] = {
-    UNIT_TEST(test_crashes_lose_nothing_durable)};
-
 static const struct unit_test tests[] = {
     OBJ_CONTRACT,
     UNIT_TEST(test_sum_of_zeros_is_kept_as_zero),
@@ -819,7 +584,6 @@ static const struct unit_test tests[] = {
     UNIT_TEST(test_neighbours_in_a_block_do_not_collide),
     UNIT_TEST(test_small_writes_to_a_block_join),
     UNIT_TEST(test_joined_writes_make_an_object_grow),
-    UNIT_TEST(test_crashes_lose_nothing_durable),
     UNIT_TEST(test_from_here_on_the_store_is_real),
     OBJ_CONTRACT,
     UNIT_TEST(test_only_dirty_regions_are_summed_again),
@@ -832,29 +596,13 @@ static const struct unit_test tests[] = {
     UNIT_TEST(test_from_here_on_the_store_is_simulated),
 };
 
-int main(int argc, char **argv)
+int main(void)
 {
-    struct obj_mem_disk *disk;
     int rc;
 
-    setenv("CAPSTAN_LOG", "error", 0); /* damaged headers are warned of */
-    clock_virtual_init(&now);
-    unit_tempdir_make(directory);
-    if (obj_mem_disk_create(1ull << 42, &disk) != 0)
+    if (kit_init() != 0)
         return EXIT_FAILURE;
-    obj_fixture = (struct obj_fixture){
-        .driver = &over_mem,
-        .config = {.directory = directory, .queue_depth = 8, .disk = disk},
-        .rounds = 1000,
-    };
-    if (argc > 1) {
-        crash_first = strtoull(argv[1], NULL, 0);
-        crash_count = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
-        rc = UNIT_MAIN("crashes", crashes);
-    } else {
-        rc = UNIT_MAIN("sums", tests);
-    }
-    obj_mem_disk_destroy(&disk);
-    unit_tempdir_remove(directory);
+    rc = UNIT_MAIN("sums", tests);
+    kit_fini();
     return rc;
 }
