@@ -21,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NO_END UINT64_MAX
+
 struct capstan_tensors {
     MPI_Comm comm;
     MPI_File file; /* MPI_FILE_NULL: it could not be opened */
@@ -65,12 +67,14 @@ static void read_shape(struct json *json, struct capstan_tensor *tensor)
     }
 }
 
-/* {"dtype", "shape", and "data_offsets" or "offset"}. */
-static void read_entry(struct json *json, struct capstan_tensor *tensor)
+/* {"dtype", "shape", and "data_offsets" or "offset"}. *end_out: NO_END if there
+ * is an offset only. */
+static void read_entry(struct json *json, struct capstan_tensor *tensor,
+                       uint64_t *end_out)
 {
     char key[64];
-    uint64_t end;
 
+    *end_out = NO_END;
     for (json_open(json, '{'); json_more(json, '}');) {
         if (!json_key(json, key, sizeof(key)))
             break;
@@ -84,7 +88,7 @@ static void read_entry(struct json *json, struct capstan_tensor *tensor)
         } else if (strcmp(key, "data_offsets") == 0) {
             json_open(json, '[');
             if (json_more(json, ']') && json_u64(json, &tensor->offset) &&
-                json_more(json, ']') && json_u64(json, &end) &&
+                json_more(json, ']') && json_u64(json, end_out) &&
                 json_more(json, ']'))
                 json->is_bad = true;
         } else {
@@ -93,9 +97,9 @@ static void read_entry(struct json *json, struct capstan_tensor *tensor)
     }
 }
 
-/* Does it lie in the file? Sets the rows. */
+/* Does it lie in the file, and end where it says? Sets the rows. */
 static bool check_entry(const struct capstan_tensors *file,
-                        struct capstan_tensor *tensor)
+                        struct capstan_tensor *tensor, uint64_t end)
 {
     uint64_t bytes;
 
@@ -108,6 +112,7 @@ static bool check_entry(const struct capstan_tensors *file,
                                    &tensor->row_length))
             return false;
     return !__builtin_mul_overflow(tensor->row_length, tensor->rows, &bytes) &&
+           (end == NO_END || end - tensor->offset == bytes) &&
            !__builtin_add_overflow(tensor->offset, file->data,
                                    &tensor->offset) &&
            tensor->offset <= file->size && bytes <= file->size - tensor->offset;
@@ -139,6 +144,7 @@ static void read_tensors(struct capstan_tensors *file, struct json *json)
 
     for (json_open(json, '{'); json_more(json, '}');) {
         struct capstan_tensor tensor = {.name = name};
+        uint64_t end;
 
         if (!json_key(json, name, sizeof(name)))
             break;
@@ -146,8 +152,8 @@ static void read_tensors(struct capstan_tensors *file, struct json *json)
             json_skip(json);
             continue;
         }
-        read_entry(json, &tensor);
-        if (json->is_bad || !check_entry(file, &tensor)) {
+        read_entry(json, &tensor, &end);
+        if (json->is_bad || !check_entry(file, &tensor, end)) {
             json->is_bad = true;
             note_set(&file->note, -EPROTO, "%s: tensor %s is not in the file",
                      file->path, name);

@@ -8,7 +8,7 @@
 check=$top_builddir/tests/loader/check_tensors
 cluster_up --servers 2 --targets 2 --stripe-size 65536
 
-$python - "$work/plain" "$work/cut" "$work/wild" <<'END' || fail "no data"
+$python - "$work/plain" "$work/cut" "$work/wild" "$work/lies" <<'END' || fail "no data"
 import json, struct, sys
 header = json.dumps({
     "__metadata__": {"made": ["here", {"a": None}]},
@@ -21,11 +21,14 @@ whole = struct.pack("<Q", len(header)) + header + data
 open(sys.argv[1], "wb").write(whole)
 open(sys.argv[2], "wb").write(whole[:-10])
 open(sys.argv[3], "wb").write(struct.pack("<Q", 1 << 40) + b"{}" * 10)
+lies = header.replace(b"[0, 28000]", b"[0, 27000]")
+open(sys.argv[4], "wb").write(struct.pack("<Q", len(lies)) + lies + data)
 END
-"$capstan" put "$work/plain" "$work/cut" "$work/wild" / || fail "put"
+"$capstan" put "$work/plain" "$work/cut" "$work/wild" "$work/lies" / || fail "put"
 mpi 3 "$check" plain capstan:/plain || fail "safetensors"
 mpi 2 "$check" fails capstan:/cut -71 || fail "a file that is cut short"
 mpi 2 "$check" fails capstan:/wild -71 || fail "a header without end"
+mpi 2 "$check" fails capstan:/lies -71 || fail "an end that is not the shape's"
 mpi 2 "$check" fails capstan:/nothing -2 || fail "no file"
 echo "ok: safetensors"
 
