@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Print the rows of a benchmark as one table, or as one JSON document.
 
-usage: table.py demo|ior table|json FILE
+usage: table.py demo|ior|datatypes table|json FILE
 
 FILE holds one JSON object a line. A table has one line a row, columns aligned,
 numbers to the right; a value that a row does not have is a dash.
@@ -63,6 +63,26 @@ IOR_HEAD = ["ranks", "access", "files", "transfer B", "write MiB/s",
             "read MiB/s", "median of"]
 
 
+def datatypes_row(row):
+    """Of a piece where it grows with them: nanoseconds, bytes."""
+    def per_piece(key):
+        return f"{row[key] / row['pieces']:.2f}"
+    return [
+        row["storage"], row["pattern"], big(row["pieces"]),
+        f"{row['view_ns'] / 1e6:.2f}", big(row["view_bytes"]),
+        per_piece("view_bytes"), per_piece("alone_ns"),
+        big(row["requests"]) if row["requests"] >= 0 else "-",
+        per_piece("all_ns"), big(row["all_bytes"]), big(row["messages"]),
+        big(row["exchanged"]),
+    ]
+
+
+DATATYPES_HEAD = ["storage", "pattern", "pieces a rank", "view ms",
+                  "view memory B", "B a piece", "read ns a piece",
+                  "read requests", "read_all ns a piece", "its memory B",
+                  "messages", "sent B"]
+
+
 def is_number(text):
     return text[:1].isdigit() or text == "-"
 
@@ -79,7 +99,8 @@ def print_table(head, lines):
 
 
 def main():
-    if len(sys.argv) != 4 or sys.argv[1] not in ("demo", "ior") or \
+    if len(sys.argv) != 4 or \
+            sys.argv[1] not in ("demo", "ior", "datatypes") or \
             sys.argv[2] not in ("table", "json"):
         sys.exit(__doc__)
     with open(sys.argv[3], encoding="utf-8") as file:
@@ -90,6 +111,8 @@ def main():
         print(json.dumps({"benchmark": sys.argv[1], "rows": rows}, indent=1))
     elif sys.argv[1] == "demo":
         print_table(DEMO_HEAD, [demo_row(row) for row in rows])
+    elif sys.argv[1] == "datatypes":
+        print_table(DATATYPES_HEAD, [datatypes_row(row) for row in rows])
     else:
         print_table(IOR_HEAD, list(ior_rows(rows)))
 

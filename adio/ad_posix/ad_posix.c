@@ -174,7 +174,8 @@ static int start_io(struct adio_file *file, bool is_write,
                        is_write ? "write" : "read");
         return -ENOMEM;
     }
-    posix_io_start(&io->io, fd_of(file), is_write, runs, nruns);
+    posix_io_start(&io->io, fd_of(file), is_write, runs, nruns,
+                   file->hints.ds_read == ADIO_DISABLE ? 0 : POSIX_IO_HOLE_MAX);
     *io_out = io;
     return 0;
 }

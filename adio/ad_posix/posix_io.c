@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Blocks that touch in the file, whatever run they come from, go into one
- * system call of up to IOV_PIECES pieces:
+ * system call of up to IOV_PIECES pieces. A read goes over small holes between
+ * blocks too (data sieving, without a second copy: what lies in a hole goes to
+ * memory that nobody looks at), since a system call costs more than they do:
  *
  *   1. gather() walks from the cursor while the next block begins where the
- *      last one ended;
+ *      last one ended, or a small hole later;
  *   2. preadv or pwritev moves them;
  *   3. the cursor advances by what was really moved, so a short transfer is
  *      resumed by simply going on.
@@ -21,6 +23,9 @@
 
 #define IOV_PIECES 256
 
+/* Where the bytes of holes go, from any thread. */
+static char waste[POSIX_IO_HOLE_MAX];
+
 struct batch {
     struct iovec iov[IOV_PIECES];
     int niov;
@@ -29,13 +34,14 @@ struct batch {
 };
 
 void posix_io_start(struct posix_io *io, int fd, bool is_write,
-                    const struct run *runs, size_t nruns)
+                    const struct run *runs, size_t nruns, uint64_t hole_max)
 {
     *io = (struct posix_io){
         .fd = fd,
         .is_write = is_write,
         .runs = runs,
         .nruns = nruns,
+        .hole_max = is_write ? 0 : hole_max,
         .end = UINT64_MAX,
     };
 }
@@ -77,6 +83,13 @@ static bool settle(const struct posix_io *io, struct posix_cursor *at)
     return false;
 }
 
+static void add_piece(struct batch *batch, void *base, uint64_t length)
+{
+    batch->iov[batch->niov++] =
+        (struct iovec){.iov_base = base, .iov_len = length};
+    batch->bytes += length;
+}
+
 static void gather(const struct posix_io *io, uint64_t limit,
                    struct batch *batch)
 {
@@ -85,33 +98,43 @@ static void gather(const struct posix_io *io, uint64_t limit,
     batch->niov = 0;
     batch->bytes = 0;
     batch->offset = file_offset(io, &at);
-    while (batch->niov < IOV_PIECES && batch->bytes < limit &&
-           settle(io, &at) &&
-           file_offset(io, &at) == batch->offset + batch->bytes) {
+    while (batch->niov + 2 <= IOV_PIECES && settle(io, &at)) {
+        uint64_t hole = file_offset(io, &at) - batch->offset - batch->bytes;
         uint64_t length = io->runs[at.run].length - at.within;
 
+        if (hole > io->hole_max || batch->bytes + hole >= limit)
+            return; /* it may lie before, too: then the hole is huge */
+        if (hole > 0)
+            add_piece(batch, waste, hole);
         if (length > limit - batch->bytes)
             length = limit - batch->bytes;
-        batch->iov[batch->niov++] =
-            (struct iovec){.iov_base = memory(io, &at), .iov_len = length};
-        batch->bytes += length;
+        add_piece(batch, memory(io, &at), length);
         next_block(io, &at);
     }
 }
 
-static void advance(struct posix_io *io, uint64_t bytes)
+/* Within one block. */
+static void advance_block(struct posix_io *io, uint64_t bytes)
 {
     io->bytes += bytes;
-    while (bytes > 0) {
-        uint64_t left = io->runs[io->at.run].length - io->at.within;
+    io->at.within += bytes;
+    if (io->at.within < io->runs[io->at.run].length)
+        return;
+    next_block(io, &io->at);
+    settle(io, &io->at); /* over runs of length 0, as gather() went */
+}
 
-        if (bytes < left) {
-            io->at.within += bytes;
-            return;
-        }
-        bytes -= left;
-        next_block(io, &io->at);
-        settle(io, &io->at); /* over runs of length 0, as gather() went */
+static void advance(struct posix_io *io, const struct batch *batch,
+                    uint64_t bytes)
+{
+    for (int i = 0; bytes > 0; i++) {
+        uint64_t length = batch->iov[i].iov_len;
+
+        if (length > bytes)
+            length = bytes;
+        if (batch->iov[i].iov_base != waste)
+            advance_block(io, length);
+        bytes -= length;
     }
 }
 
@@ -150,7 +173,7 @@ int posix_io_move(struct posix_io *io, uint64_t slice, bool *done_out)
             return rc;
         if (moved == 0)
             io->end = batch.offset;
-        advance(io, moved);
+        advance(io, &batch, moved);
         slice -= moved;
     }
     return 0;

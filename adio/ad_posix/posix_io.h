@@ -27,14 +27,22 @@ struct posix_io {
     bool is_write;
     const struct run *runs; /* borrowed */
     size_t nruns;
+    uint64_t hole_max; /* reads go over holes of so many bytes at most */
     struct posix_cursor at;
     uint64_t bytes; /* moved so far */
     uint64_t end;   /* reads: nothing lies at or after this offset */
 };
 
-/** Begin; nothing is moved yet. */
+#define POSIX_IO_HOLE_MAX 4096
+
+/**
+ * Begin; nothing is moved yet.
+ *
+ * @param hole_max  of a read: holes of so many bytes, at most
+ * POSIX_IO_HOLE_MAX, are read over; 0: none. A write never is.
+ */
 void posix_io_start(struct posix_io *io, int fd, bool is_write,
-                    const struct run *runs, size_t nruns);
+                    const struct run *runs, size_t nruns, uint64_t hole_max);
 
 /**
  * Move about `slice` bytes, at least one system call's worth when any is left.

@@ -7,6 +7,8 @@
  * arrives that does not touch, the open block is settled: if it continues the
  * vector before it (same length, same distance) it joins it, and two single
  * blocks of one length become a vector of two. flat_end() settles the last one.
+ * Once four blocks of a vector are there, the one before the open block grows
+ * in the vector's own steps, so the others are added at once.
  *
  * Possible failure modes are: no memory for the list of vectors. The flat then
  * holds what it held before and may only be dropped.
@@ -20,6 +22,7 @@
 #include <stdlib.h>
 
 #define FLAT_ROOM_FIRST 4
+#define SINGLES 4 /* blocks of a vector pushed one by one */
 
 int flat_create(struct flat **flat_out)
 {
@@ -90,6 +93,25 @@ int flat_push(struct flat *flat, int64_t disp, uint64_t length)
     flat->vecs[flat->nvecs++] =
         (struct flat_vec){.disp = disp, .length = length, .count = 1};
     flat->has_open = true;
+    return 0;
+}
+
+int flat_push_blocks(struct flat *flat, int64_t disp, uint64_t length,
+                     int64_t stride, uint64_t count)
+{
+    uint64_t singles = count < SINGLES ? count : SINGLES;
+    int rc = 0;
+
+    if (length == 0 || count == 0)
+        return 0;
+    if (stride == (int64_t)length)
+        return flat_push(flat, disp, length * count);
+    for (uint64_t i = 0; i < singles && rc == 0; i++)
+        rc = flat_push(flat, disp + (int64_t)i * stride, length);
+    if (rc != 0 || count == singles)
+        return rc;
+    flat->vecs[flat->nvecs - 2].count += count - singles;
+    flat->vecs[flat->nvecs - 1].disp += (int64_t)(count - singles) * stride;
     return 0;
 }
 

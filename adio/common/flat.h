@@ -27,11 +27,11 @@ struct flat {
     struct flat_vec *vecs;
     size_t nvecs;
     size_t room;
-    uint64_t size;  /* data bytes of one instance */
-    int64_t lb;     /* lower bound */
-    int64_t extent; /* from instance to instance */
+    uint64_t size;      /* data bytes of one instance */
+    int64_t lb;         /* lower bound */
+    int64_t extent;     /* from instance to instance */
     bool is_contiguous; /* one block as long as the extent, at 0 */
-    bool has_open; /* while built: the last vector may still grow */
+    bool has_open;      /* while built: the last vector may still grow */
     unsigned refs;
 };
 
@@ -40,6 +40,11 @@ int flat_create(struct flat **flat_out);
 
 /** Append a piece in typemap order. Zero length is ignored. */
 int flat_push(struct flat *flat, int64_t disp, uint64_t length);
+
+/** The same as flat_push() of `count` blocks `stride` apart, at the cost of a
+ *  few. @return 0 or -ENOMEM. */
+int flat_push_blocks(struct flat *flat, int64_t disp, uint64_t length,
+                     int64_t stride, uint64_t count);
 
 /** No more pieces: set the bounds, compute size and is_contiguous. */
 void flat_end(struct flat *flat, int64_t lb, int64_t extent);

@@ -2,19 +2,18 @@
 /*
  * From an MPI datatype to struct flat.
  *
- * Open MPI's convertor, given no buffer, lists the pieces of one instance as
- * addresses relative to zero, in typemap order; they are pushed as they come.
- * A derived type keeps its flat as an attribute, so that it is flattened once
- * and the flat goes when the type does.
+ * Open MPI describes a committed type by loops and elements, in typemap order;
+ * an element is a number of equal blocks. They are walked as they stand, so a
+ * vector of any length costs one step, and an indexed type one for each of its
+ * blocks. A derived type keeps its flat as an attribute, so that it is
+ * flattened once and the flat goes when the type does.
  *
  * Possible failure modes are: no memory. When only the attribute cannot be set
  * the flat is made anew next time.
  */
 #include "face.h"
 
-#include <sys/uio.h>
-
-#define PIECES 256
+#include "opal/datatype/opal_datatype_internal.h"
 
 static int delete_attribute(MPI_Datatype type, int keyval, void *value,
                             void *state)
@@ -36,39 +35,59 @@ static int flat_keyval(void)
     return component->flat_keyval;
 }
 
-static int push_pieces(struct flat *flat, opal_convertor_t *convertor)
+static uint64_t elem_length(const ddt_elem_desc_t *elem)
 {
-    struct iovec pieces[PIECES];
-    int is_over, rc = 0;
+    return elem->blocklen *
+           opal_datatype_basicDatatypes[elem->common.type]->size;
+}
 
-    do {
-        uint32_t npieces = PIECES;
-        size_t length;
+static int push_items(struct flat *flat, const dt_elem_desc_t *items,
+                      size_t nitems, int64_t base);
 
-        is_over = opal_convertor_raw(convertor, pieces, &npieces, &length);
-        for (uint32_t i = 0; i < npieces && rc == 0; i++)
-            rc = flat_push(flat, (int64_t)(intptr_t)pieces[i].iov_base,
-                           pieces[i].iov_len);
-    } while (!is_over && rc == 0);
+/* One element of one block a turn is a vector, whatever the number of turns. */
+static int push_loop(struct flat *flat, const ddt_loop_desc_t *loop,
+                     const dt_elem_desc_t *body, int64_t base)
+{
+    size_t nbody = loop->items - 1;
+    const ddt_elem_desc_t *elem = &body->elem;
+    int rc = 0;
+
+    if (nbody == 1 && elem->count == 1)
+        return flat_push_blocks(flat, base + elem->disp, elem_length(elem),
+                                loop->extent, loop->loops);
+    for (uint32_t i = 0; i < loop->loops && rc == 0; i++)
+        rc = push_items(flat, body, nbody, base + i * loop->extent);
     return rc;
 }
 
-static int push_type(struct flat *flat, ompi_datatype_t *type)
+static int push_items(struct flat *flat, const dt_elem_desc_t *items,
+                      size_t nitems, int64_t base)
 {
-    opal_convertor_t convertor;
     int rc = 0;
 
-    if (type->super.size == 0)
-        return 0;
-    OBJ_CONSTRUCT(&convertor, opal_convertor_t);
-    if (opal_convertor_copy_and_prepare_for_send(ompi_mpi_local_convertor,
-                                                 &type->super, 1, NULL, 0,
-                                                 &convertor) != OPAL_SUCCESS)
-        rc = -EINVAL;
-    else
-        rc = push_pieces(flat, &convertor);
-    OBJ_DESTRUCT(&convertor);
+    for (size_t i = 0; i < nitems && rc == 0; i++) {
+        const dt_elem_desc_t *item = &items[i];
+
+        if (item->elem.common.type == OPAL_DATATYPE_LOOP) {
+            rc = push_loop(flat, &item->loop, item + 1, base);
+            i += item->loop.items; /* at its end marker */
+        } else if (item->elem.common.type != OPAL_DATATYPE_END_LOOP) {
+            rc = flat_push_blocks(flat, base + item->elem.disp,
+                                  elem_length(&item->elem), item->elem.extent,
+                                  item->elem.count);
+        }
+    }
     return rc;
+}
+
+/* What is sent as it lies in memory is described the short way, if it can be.
+ */
+static int push_type(struct flat *flat, const opal_datatype_t *type)
+{
+    const dt_type_desc_t *desc =
+        type->opt_desc.desc != NULL ? &type->opt_desc : &type->desc;
+
+    return push_items(flat, desc->desc, desc->used, 0);
 }
 
 static int make_flat(ompi_datatype_t *type, struct flat **flat_out)
@@ -78,7 +97,7 @@ static int make_flat(ompi_datatype_t *type, struct flat **flat_out)
 
     if (rc != 0)
         return rc;
-    rc = push_type(flat, type);
+    rc = push_type(flat, &type->super);
     if (rc != 0) {
         flat_put(&flat);
         return rc;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PIECES_MAX 200
 #define BYTES_MAX 4096
@@ -160,17 +161,65 @@ static void try_random_pieces(struct rng *rng)
     flat_put(&flat);
 }
 
-static void test_random_pieces_come_back(void)
+static uint64_t test_seed(void)
 {
     uint64_t seed = 20240611;
-    struct rng rng;
 
     if (getenv("CAPSTAN_TEST_SEED") != NULL)
         seed = strtoull(getenv("CAPSTAN_TEST_SEED"), NULL, 0);
     printf("seed %llu ", (unsigned long long)seed);
-    rng_init(&rng, seed);
+    return seed;
+}
+
+static void test_random_pieces_come_back(void)
+{
+    struct rng rng;
+
+    rng_init(&rng, test_seed());
     for (int i = 0; i < 2000; i++)
         try_random_pieces(&rng);
+}
+
+/* Blocks pushed at once give the same vectors as the same pushed one by one. */
+static void try_random_blocks(struct rng *rng)
+{
+    struct flat *once = new_flat(), *single = new_flat();
+    int64_t disp = 0;
+
+    for (uint64_t left = 1 + rng_below(rng, 6); left > 0; left--) {
+        uint64_t length = rng_below(rng, 4) * 2, count = rng_below(rng, 9);
+        int64_t stride = (int64_t)rng_below(rng, 10) * 2 - 8;
+
+        CU_ASSERT_EQUAL_FATAL(
+            flat_push_blocks(once, disp, length, stride, count), 0);
+        for (uint64_t i = 0; i < count; i++)
+            CU_ASSERT_EQUAL_FATAL(
+                flat_push(single, disp + (int64_t)i * stride, length), 0);
+        disp += (int64_t)count * stride + (int64_t)rng_below(rng, 3) * 2;
+    }
+    flat_end(once, 0, 1000);
+    flat_end(single, 0, 1000);
+    CU_ASSERT_EQUAL(once->size, single->size);
+    CU_ASSERT_EQUAL_FATAL(once->nvecs, single->nvecs);
+    CU_ASSERT_EQUAL(
+        memcmp(once->vecs, single->vecs, once->nvecs * sizeof(*once->vecs)), 0);
+    flat_put(&once);
+    flat_put(&single);
+}
+
+static void test_blocks_are_pushed_at_once(void)
+{
+    struct flat *flat = new_flat();
+    struct rng rng;
+
+    CU_ASSERT_EQUAL(flat_push_blocks(flat, 0, 4, 16, 1ull << 40), 0);
+    flat_end(flat, 0, 1ll << 44);
+    CU_ASSERT_EQUAL(flat->nvecs, 1);
+    CU_ASSERT_EQUAL(flat->vecs[0].count, 1ull << 40);
+    flat_put(&flat);
+    rng_init(&rng, test_seed());
+    for (int i = 0; i < 5000; i++)
+        try_random_blocks(&rng);
 }
 
 int main(void)
@@ -190,6 +239,7 @@ int main(void)
     ADD(test_the_last_reference_frees);
     ADD(test_no_memory_is_told);
     ADD(test_random_pieces_come_back);
+    ADD(test_blocks_are_pushed_at_once);
 #undef ADD
     CU_basic_set_mode(CU_BRM_VERBOSE);
     CU_basic_run_tests();
