@@ -161,8 +161,7 @@ void object_set_lost(struct sums_store *store, struct sum_object *object,
         return;
     object->is_lost = is_lost;
     store->nlost += is_lost ? 1 : -1u;
-    if (store->nlost <= store->config.objects_max / LOST_PART ||
-        store->is_lost)
+    if (store->nlost <= store->config.objects_max / LOST_PART || store->is_lost)
         return;
     store->is_lost = true;
     log_error("syncs of more than %u objects failed: no sync succeeds until "
@@ -343,6 +342,7 @@ void op_end(struct sum_op *op, int64_t result)
     struct sum_object *object = op->object;
     struct sum_op *joined = op->joined, *next;
 
+    riders_fail(op); /* those that were served are gone */
     leave(op, result);
     for (; joined != NULL; joined = next) {
         next = joined->joined;
@@ -402,6 +402,8 @@ static bool admit_one(struct sums_store *store, struct obj_io *io)
     op->object = object;
     op->is_active = false;
     op->joined = NULL;
+    obj_line_init(&op->riders);
+    op->takes_riders = false;
     op->rc = 0;
     op->bad_offset = 0;
     store->nactive++;
@@ -412,6 +414,20 @@ static bool admit_one(struct sums_store *store, struct obj_io *io)
     return true;
 }
 
+/* Is it answered by an operation that is under way? */
+static bool admit_rider(struct sums_store *store, struct obj_io *io)
+{
+    struct sum_object *object;
+
+    if (io->verb != OBJ_READ)
+        return false;
+    object = object_find(store, io->ino);
+    if (object == NULL || !read_may_ride(object, io))
+        return false;
+    read_ride(object, obj_line_take(&store->queue));
+    return true;
+}
+
 static void admit(struct sums_store *store)
 {
     struct obj_io *io;
@@ -419,6 +435,8 @@ static void admit(struct sums_store *store)
     while ((io = store->queue.head) != NULL) {
         if (is_over(io, &io->result))
             obj_line_add(&store->ended, obj_line_take(&store->queue));
+        else if (admit_rider(store, io))
+            continue;
         else if (!admit_one(store, io))
             break;
     }

@@ -61,6 +61,7 @@ struct sums_stats {
     uint64_t unit_reads;     /* sums read from the device */
     uint64_t unit_writes;    /* sums written to it */
     uint64_t writes_joined;  /* made by another write to the same block */
+    uint64_t reads_joined;   /* answered by another read of the same block */
     uint64_t objects_dirty;  /* now */
     uint64_t headers_damaged; /* so all of their objects was summed again */
 };

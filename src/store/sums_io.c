@@ -171,6 +171,7 @@ static void read_check(struct sum_op *op)
     struct read_plan plan;
     bool fits;
 
+    op->takes_riders = false;
     if (op->rc != 0) {
         fail(op);
         return;
@@ -189,6 +190,7 @@ static void read_check(struct sum_op *op)
         return;
     }
     copy_edges(op, &plan);
+    riders_serve(op);
     unit_unpin(op);
     op->at = op->span_end;
     read_span(op);
@@ -203,6 +205,7 @@ static void start_reads(struct sum_op *op)
         op->transfers[i].io.length = 0;
     op->step = read_check;
     if (plan.is_bounced) {
+        op->takes_riders = plan.past - plan.first == SUMS_BLOCK;
         get(op, plan.first, plan.past, op->bounce);
         return;
     }

@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Small writes to one block, made as one.
+ * Small reads and writes of one block, made as one.
  *
- * The happy path: a write that changes a part of a block has that block in its
- * bounce buffer. The writes that wait behind it and lie in the same block join
- * it: all their bytes are put into the buffer in the order of their coming, and
- * what lies between the first and the last of them is written at once. So a
- * list of a thousand pieces of a few bytes costs a read and a write a block,
- * and not a thousand of each, one after the other.
+ * The happy path of reads: a read that wants a part of one block has that block
+ * on its way to its bounce buffer. A read that comes right behind it and lies
+ * in the same block rides along: it takes no operation of its own, and its
+ * bytes are copied when the block has come and fits its sum. Nothing can have
+ * changed the block meanwhile, for who writes to it waits for the first read.
+ *
+ * The happy path of writes: a write that changes a part of a block has that
+ * block in its bounce buffer. The writes that wait behind it and lie in the
+ * same block join it: all their bytes are put into the buffer in the order of
+ * their coming, and what lies between the first and the last of them is written
+ * at once. So a list of a thousand pieces of a few bytes costs a read and a
+ * write a block, and not a thousand of each, one after the other.
  *
  * The bytes between are those that were read, or zeros behind the end, and
  * nobody else can change them: who shares the block waits for the first write.
  *
- * Possible failure modes are: the write fails, and with it all that joined.
+ * Possible failure modes are: the read or the write fails, and with it all that
+ * joined.
  */
 #include "store/sums_priv.h"
 
@@ -82,4 +89,57 @@ bool writes_join(struct sum_op *op, bool keeps_block)
         else if (is_a_bar(other->user, block))
             break;
     return op->joined != NULL;
+}
+
+/* The last operation of the object, so that none is between the two. */
+bool read_may_ride(const struct sum_object *object, const struct obj_io *io)
+{
+    const struct sum_op *last = object->ops == NULL ? NULL : object->ops->prev;
+
+    return last != NULL && last->takes_riders &&
+           is_within(io, last->at - last->at % SUMS_BLOCK);
+}
+
+void read_ride(struct sum_object *object, struct obj_io *io)
+{
+    struct sum_op *op = object->ops->prev;
+
+    obj_line_add(&op->riders, io);
+    op->store->nactive++;
+    op->store->stats.reads_joined++;
+}
+
+static void rider_end(struct sum_op *op, struct obj_io *io, int64_t result)
+{
+    io->result = result;
+    io->bad_offset = op->bad_offset;
+    op->store->nactive--;
+    obj_line_add(&op->store->ended, io);
+}
+
+/* The object may have grown since the block was read: by zeros, in it. */
+void riders_serve(struct sum_op *op)
+{
+    uint64_t block = op->at - op->at % SUMS_BLOCK, end;
+
+    while (op->riders.n > 0) {
+        struct obj_io *io = obj_line_take(&op->riders);
+
+        end = end_of(io) < op->object->size ? end_of(io) : op->object->size;
+        if (io->offset >= end) {
+            rider_end(op, io, 0);
+            continue;
+        }
+        memcpy(io->memory, op->bounce + (io->offset - block), end - io->offset);
+        if (io->sums != NULL)
+            io->sums[0] =
+                unit_sum(op->unit, block / SUMS_BLOCK) ^ SUMS_ZERO_CRC;
+        rider_end(op, io, (int64_t)(end - io->offset));
+    }
+}
+
+void riders_fail(struct sum_op *op)
+{
+    while (op->riders.n > 0)
+        rider_end(op, obj_line_take(&op->riders), op->rc);
 }

@@ -91,6 +91,8 @@ struct sum_op {
     struct sum_op *prev, *next; /* the object's, or in the free list */
     struct sum_op *wait_next;   /* for a unit, a place or the buffer */
     struct sum_op *joined;      /* writes made by this one: they end with it */
+    struct obj_line riders;     /* reads answered from this one's block */
+    bool takes_riders; /* its block is on its way to the bounce buffer */
     bool is_active;
     int rc;
     uint64_t bad_offset;
@@ -178,6 +180,10 @@ bool check_blocks(struct sum_op *op, uint64_t first, const char *bytes,
  *  keeps any of it, takes those along that wait for the same block. @return
  *  true: it did, and [at, end) of the buffer is to be written. */
 bool writes_join(struct sum_op *op, bool keeps_block);
+bool read_may_ride(const struct sum_object *object, const struct obj_io *io);
+void read_ride(struct sum_object *object, struct obj_io *io);
+void riders_serve(struct sum_op *op);
+void riders_fail(struct sum_op *op);
 
 /* sums_cut.c */
 void truncate_start(struct sum_op *op);

@@ -564,6 +564,94 @@ static void test_joined_writes_make_an_object_grow(void)
     obj_close(store);
 }
 
+/* Reads and writes of a few bytes, all there at once: each read brings what the
+ * writes before it left, its sum, and nothing of those behind it. */
+static void test_small_reads_of_a_block_join(void)
+{
+    enum { N = 400, MOST = 90, SIZE = 3 * SUMS_BLOCK + 777, REACH = SIZE + 50 };
+    static char now[4 * SUMS_BLOCK], want[N][MOST], got[N][MOST];
+    static struct obj_io ios[N];
+    static uint32_t sums[N][2], want_sums[N];
+    struct obj_store *store = fixture_open();
+    uint64_t before = stats_of(store).reads_joined, at = 0;
+    struct rng rng;
+
+    rng_init(&rng, unit_seed());
+    memset(ios, 0, sizeof(ios));
+    memset(now, 0, sizeof(now));
+    random_bytes(&rng, now, SIZE);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, now, SIZE), SIZE);
+    for (unsigned i = 0; i < N; i++) {
+        bool is_write = rng_chance(&rng, 4);
+        size_t length = 1 + rng_below(&rng, MOST);
+
+        at = is_write || rng_chance(&rng, 10)
+                 ? rng_below(&rng, REACH)
+                 : (at + rng_below(&rng, 60)) % REACH;
+        if (is_write && at + length > SIZE)
+            continue;
+        if (is_write)
+            random_bytes(&rng, now + at, length);
+        memcpy(want[i], now + at, length);
+        want_sums[i] = crc32c(0, now + at - at % SUMS_BLOCK, SUMS_BLOCK);
+        if (is_write)
+            memcpy(got[i], want[i], length);
+        ios[i] = (struct obj_io){.verb = is_write ? OBJ_WRITE : OBJ_READ,
+                                 .ino = INO,
+                                 .offset = at,
+                                 .length = length,
+                                 .memory = got[i],
+                                 .sums = is_write ? NULL : sums[i],
+                                 .done = ended};
+        obj_submit(store, &ios[i]);
+    }
+    drain_to(store, 0);
+    for (unsigned i = 0; i < N; i++) {
+        uint64_t rest = ios[i].offset < SIZE ? SIZE - ios[i].offset : 0;
+
+        if (ios[i].length == 0)
+            continue; /* it was no write within the object */
+        CU_ASSERT_EQUAL(ios[i].result,
+                        (int64_t)(ios[i].length < rest ? ios[i].length : rest));
+        CU_ASSERT_EQUAL(memcmp(got[i], want[i], (size_t)ios[i].result), 0);
+        if (ios[i].sums != NULL && ios[i].result > 0)
+            CU_ASSERT_EQUAL(sums[i][0], want_sums[i]);
+    }
+    CU_ASSERT(stats_of(store).reads_joined - before > N / 4);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
+static void test_a_flip_ends_all_that_joined(void)
+{
+    enum { N = 20 };
+    struct obj_store *store = fixture_open();
+    static char bytes[2 * SUMS_BLOCK], out[N];
+    struct obj_io ios[N];
+
+    memset(bytes, 'f', sizeof(bytes));
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, bytes, sizeof(bytes)),
+                    sizeof(bytes));
+    flip(0, SUMS_BLOCK + 4000, 3);
+    for (unsigned i = 0; i < N; i++) {
+        ios[i] = (struct obj_io){.verb = OBJ_READ,
+                                 .ino = INO,
+                                 .offset = SUMS_BLOCK + 1 + 16 * i,
+                                 .length = 1,
+                                 .memory = &out[i],
+                                 .done = ended};
+        obj_submit(store, &ios[i]);
+    }
+    drain_to(store, 0);
+    for (unsigned i = 0; i < N; i++) {
+        CU_ASSERT_EQUAL(ios[i].result, -ERR_CORRUPT);
+        CU_ASSERT_EQUAL(ios[i].bad_offset, SUMS_BLOCK);
+        CU_ASSERT_EQUAL(out[i], 0);
+    }
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
 static const struct unit_test tests[] = {
     OBJ_CONTRACT,
     UNIT_TEST(test_sum_of_zeros_is_kept_as_zero),
@@ -584,12 +672,16 @@ static const struct unit_test tests[] = {
     UNIT_TEST(test_neighbours_in_a_block_do_not_collide),
     UNIT_TEST(test_small_writes_to_a_block_join),
     UNIT_TEST(test_joined_writes_make_an_object_grow),
+    UNIT_TEST(test_small_reads_of_a_block_join),
+    UNIT_TEST(test_a_flip_ends_all_that_joined),
     UNIT_TEST(test_from_here_on_the_store_is_real),
     OBJ_CONTRACT,
     UNIT_TEST(test_only_dirty_regions_are_summed_again),
     UNIT_TEST(test_neighbours_in_a_block_do_not_collide),
     UNIT_TEST(test_small_writes_to_a_block_join),
     UNIT_TEST(test_joined_writes_make_an_object_grow),
+    UNIT_TEST(test_small_reads_of_a_block_join),
+    UNIT_TEST(test_a_flip_ends_all_that_joined),
     UNIT_TEST(test_from_here_on_io_is_direct),
     OBJ_CONTRACT,
     UNIT_TEST(test_direct_and_cached_io_agree),
