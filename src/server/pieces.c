@@ -25,8 +25,7 @@ int pieces_init(struct pieces *pieces, const struct pieces_config *config,
 {
     if (config->stripe_size < STRIPE_SIZE_MIN ||
         config->stripe_size > STRIPE_SIZE_MAX || config->columns == 0 ||
-        config->columns > LAYOUT_WIDTH_MAX ||
-        config->column >= config->columns)
+        config->columns > LAYOUT_WIDTH_MAX || config->column >= config->columns)
         return -EINVAL;
     *pieces = (struct pieces){
         .config = *config,
@@ -69,8 +68,7 @@ static bool is_within_span(const struct run *run, uint64_t span)
     uint64_t last = run->mem + (run->count - 1) * (uint64_t)run->mem_stride;
     uint64_t top = run->mem > last ? run->mem : last;
 
-    return span == PIECES_NO_SPAN ||
-           (top <= span && run->length <= span - top);
+    return span == PIECES_NO_SPAN || (top <= span && run->length <= span - top);
 }
 
 static int load_run(struct pieces *pieces)
@@ -107,10 +105,33 @@ static uint64_t blocks_to_column(const struct pieces *pieces, uint64_t start)
     from_window = (start % row + row - first + before) % row;
     if (from_window < before + config->stripe_size)
         return 0;
-    return pieces_first_multiple(pieces->run.stride % row, row,
-                                 row - from_window,
-                                 row - from_window + before +
-                                     config->stripe_size - 1);
+    return pieces_first_multiple(
+        pieces->run.stride % row, row, row - from_window,
+        row - from_window + before + config->stripe_size - 1);
+}
+
+static bool is_in_stripe(const struct pieces *pieces, uint64_t at)
+{
+    return at - pieces->stripe_at < pieces->stripe_left;
+}
+
+/* The first byte at or behind `at` on our column, as layout_map(). */
+static uint64_t map(struct pieces *pieces, uint64_t at, uint64_t *object_out,
+                    uint64_t *in_stripe_out)
+{
+    const struct pieces_config *config = &pieces->config;
+
+    if (!is_in_stripe(pieces, at)) {
+        at = layout_map(config->stripe_size, config->columns, config->column,
+                        at, object_out, in_stripe_out);
+        pieces->stripe_at = at;
+        pieces->stripe_left = *in_stripe_out;
+        pieces->stripe_object = *object_out;
+        return at;
+    }
+    *object_out = pieces->stripe_object + (at - pieces->stripe_at);
+    *in_stripe_out = pieces->stripe_left - (at - pieces->stripe_at);
+    return at;
 }
 
 /* The rest of the current block is not ours: go to the next that is. */
@@ -118,7 +139,7 @@ static void skip_blocks(struct pieces *pieces)
 {
     struct run *run = &pieces->run;
     uint64_t left = run->count - 1 - pieces->block;
-    uint64_t skip;
+    uint64_t start, skip;
 
     pieces->done = 0;
     if (left == 0) {
@@ -126,8 +147,10 @@ static void skip_blocks(struct pieces *pieces)
         return;
     }
     pieces->block++;
-    skip = blocks_to_column(pieces,
-                            run->offset + pieces->block * run->stride);
+    start = run->offset + pieces->block * run->stride;
+    if (is_in_stripe(pieces, start))
+        return;
+    skip = blocks_to_column(pieces, start);
     if (skip >= left)
         run->count = 0;
     else
@@ -144,13 +167,15 @@ static uint64_t min3(uint64_t a, uint64_t b, uint64_t c)
 /* Yield from the current block, or move on. @return true: *piece_out is set. */
 static bool step(struct pieces *pieces, struct piece *piece_out)
 {
-    const struct pieces_config *config = &pieces->config;
     struct run *run = &pieces->run;
     uint64_t start = run->offset + pieces->block * run->stride;
     uint64_t at, object, in_stripe;
 
-    at = layout_map(config->stripe_size, config->columns, config->column,
-                    start + pieces->done, &object, &in_stripe);
+    if (pieces->done == run->length) {
+        skip_blocks(pieces);
+        return false;
+    }
+    at = map(pieces, start + pieces->done, &object, &in_stripe);
     if (at >= start + run->length) {
         skip_blocks(pieces);
         return false;
@@ -164,10 +189,10 @@ static bool step(struct pieces *pieces, struct piece *piece_out)
         return false;
     }
     piece_out->object = object;
-    piece_out->mem = run->mem + pieces->block * (uint64_t)run->mem_stride +
-                     (at - start);
-    piece_out->length = min3(in_stripe, start + run->length - at,
-                             pieces->limit - object);
+    piece_out->mem =
+        run->mem + pieces->block * (uint64_t)run->mem_stride + (at - start);
+    piece_out->length =
+        min3(in_stripe, start + run->length - at, pieces->limit - object);
     pieces->done = at - start + piece_out->length;
     return true;
 }

@@ -47,6 +47,8 @@ struct pieces {
     struct run run; /* the current one; count 0: none */
     uint64_t block; /* of the run: the current one */
     uint64_t done;  /* bytes of that block passed */
+    /* The stripe of the last piece, from that piece on: saves divisions. */
+    uint64_t stripe_at, stripe_left, stripe_object;
 };
 
 /**
