@@ -77,7 +77,8 @@ struct capstan_loader_options {
     uint32_t weight; /* of this rank's share of a batch; 0: 1 */
     uint32_t group;  /* so many ranks in a row want the same samples; 0: 1 */
     uint32_t depth;  /* batches read ahead; 0: 2, at most 64 */
-    uint64_t memory_max; /* of this rank's buffers; 0: 1 GiB */
+    uint64_t memory_max; /* of this rank's buffers; 0: 1 GiB. Where `depth` batches
+                            and the caller's do not fit, fewer are read ahead */
     uint32_t files_max;  /* open at a time, for each batch read; 0: 64 */
     uint32_t plan; /* batches of which the storage is told before they are read,
                       where it has use for that (hint capstan_access_plan); 0:

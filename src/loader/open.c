@@ -15,6 +15,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,6 +131,16 @@ static void find_source(struct capstan_loader *loader)
         loader->options.progress = CAPSTAN_PROGRESS_CALLER;
 }
 
+/* People give a directory of data that they have not indexed. */
+static void say_how(struct note *note)
+{
+    size_t length = strlen(note->text);
+
+    snprintf(note->text + length, sizeof(note->text) - length,
+             "; `capstan index' makes the index of data that are there, "
+             "`capstan pack' that of new ones");
+}
+
 /* Step 2. */
 static int read_index(struct capstan_loader *loader)
 {
@@ -154,6 +165,8 @@ static int read_index(struct capstan_loader *loader)
             note_set(note, -EINVAL, "%s: no samples in it", path);
         free(data);
         find_source(loader);
+    } else if (note->code == -ENOENT) {
+        say_how(note);
     }
     free(path);
     return note_agree(note, loader->comm);
@@ -214,6 +227,23 @@ static void make_slots(struct capstan_loader *loader)
     loader->nslots = count;
 }
 
+/* Can it be that not all slots have room at once? */
+static void find_tight(struct capstan_loader *loader)
+{
+    uint64_t longest = 1;
+
+    loader->memory_least = loader->options.memory_max;
+    MPI_Allreduce(MPI_IN_PLACE, &loader->memory_least, 1, MPI_UINT64_T, MPI_MIN,
+                  loader->comm);
+    for (uint64_t i = 0; i < loader->index.nrows; i++)
+        if (loader->index.rows[i].length > longest)
+            longest = loader->index.rows[i].length;
+    loader->is_tight = loader->has_plan &&
+                       plan_share_max(&loader->plan) >
+                           loader->memory_least / ((loader->options.depth + 1) *
+                                                   slot_aligned(longest));
+}
+
 /* Step 3. */
 static int make(struct capstan_loader *loader)
 {
@@ -229,6 +259,7 @@ static int make(struct capstan_loader *loader)
                   loader->comm);
     make_plan(loader);
     make_slots(loader);
+    find_tight(loader);
     loader->epoch = loader->options.epoch;
     loader->step = loader->options.step;
     return note_agree(&loader->note, loader->comm);

@@ -133,9 +133,9 @@ struct plan_slice plan_rank_step(const struct plan *plan, uint64_t step,
                                .count = end - begin};
 }
 
-/* Shares are rounded down to whole samples at both ends: only a share that is
- * at most one sample before that is so in smaller steps too. */
-bool plan_is_single(const struct plan *plan)
+/* Shares are rounded down to whole samples at both ends, so one may be longer
+ * than it is exactly, by less than a sample. */
+uint64_t plan_share_max(const struct plan *plan)
 {
     const struct plan_shape *shape = &plan->shape;
     uint64_t total = 0, most = 0;
@@ -145,7 +145,12 @@ bool plan_is_single(const struct plan *plan)
         if (shape->weights[i] > most)
             most = shape->weights[i];
     }
-    return shape->batch * most <= total;
+    return (shape->batch * most + total - 1) / total;
+}
+
+bool plan_is_single(const struct plan *plan)
+{
+    return plan_share_max(plan) <= 1;
 }
 
 /* Which window a place lies in: the first that ends behind it. */

@@ -77,6 +77,9 @@ bool plan_is_single(const struct plan *plan);
 struct plan_slice plan_rank_step(const struct plan *plan, uint64_t step,
                                  uint32_t rank);
 
+/** How many samples of a step a rank gets at most. */
+uint64_t plan_share_max(const struct plan *plan);
+
 /** The sample at a place of the current epoch; beyond the end it begins anew.
  */
 uint64_t plan_sample(struct plan *plan, uint64_t place);

@@ -116,6 +116,7 @@ struct slot {
     unsigned char *memory;
     size_t memory_size;
     uint64_t bytes; /* of its unique samples */
+    uint64_t need;  /* memory, on the rank that gets most; if is_tight */
     struct open_files files;
     struct reads reads;
     MPI_Request shared; /* of the gate, then of the agreement */
@@ -158,6 +159,11 @@ struct capstan_loader {
     uint64_t *touched;    /* a file's last start that touches it, plus 1 */
     uint32_t *files;      /* those of the current start */
     size_t memory_used;
+    bool is_tight;         /* depth + 1 batches may be more than memory_max */
+    uint64_t memory_least; /* memory_max of the rank that has least */
+    uint64_t next_need;    /* slot.need of the next batch to be gated; 0: not
+                              known yet */
+    uint64_t kept; /* batches before it were released when the last was gated */
     struct tell tell;
     uint64_t reads, opens; /* atomic: the caller asks for them */
 
@@ -193,6 +199,13 @@ int pump_wait(struct capstan_loader *loader, uint64_t n);
 /** Start a batch's reads. Collective, in step with all ranks; what fails is in
  *  slot->note. */
 void slot_start(struct capstan_loader *loader, struct slot *slot);
+
+/** Bytes of memory that so long a sample takes. */
+uint64_t slot_aligned(uint64_t length);
+
+/** Memory of a step, on the rank that gets most: the same on all ranks. */
+uint64_t slot_need(struct capstan_loader *loader, uint64_t epoch,
+                   uint64_t step);
 
 /** Get ready to tell, if that is wanted. @return 0 or -ENOMEM. */
 int tell_init(struct capstan_loader *loader, const struct plan_shape *shape);

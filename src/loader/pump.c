@@ -11,6 +11,10 @@
  * agreed upon in capstan_loader_next() for n, and batches are started there up
  * to the same one.
  *
+ * Where depth + 1 batches may be more than memory_max, one is gated when it
+ * fits beside those that are under way or the caller's, on every rank: all
+ * reckon alike, with the rank that gets most. A batch that is alone always may.
+ *
  * Waiting spins a little, then sleeps, for ranks may be more than cores.
  */
 #include "loader/priv.h"
@@ -59,19 +63,36 @@ static void advance(struct capstan_loader *loader)
     loader->epoch++;
 }
 
-/* What the caller wants, and whether there is room for one more batch. */
-static bool may_gate(struct capstan_loader *loader, bool *wants_stop_out)
+/* Is there room for one more batch? Under lock. */
+static bool has_room(struct capstan_loader *loader)
 {
-    bool has_room;
+    uint64_t need = loader->next_need;
 
-    pthread_mutex_lock(&loader->lock);
-    has_room = loader->gated < loader->released + loader->nslots;
     /* Then the caller has given up what he holds, and no start will follow. */
     if (loader->is_closing)
-        has_room = loader->gated < loader->agreed + loader->nslots;
+        return loader->gated < loader->agreed + loader->nslots;
+    if (loader->gated >= loader->released + loader->nslots)
+        return false;
+    if (!loader->is_tight || loader->gated == loader->released)
+        return true;
+    for (uint64_t n = loader->released; n < loader->gated; n++)
+        need += slot_of(loader, n)->need;
+    return need <= loader->memory_least;
+}
+
+/* What the caller wants, and whether the next batch may be gated. */
+static bool may_gate(struct capstan_loader *loader, bool *wants_stop_out)
+{
+    bool may;
+
+    if (loader->is_tight && loader->next_need == 0 && has_next(loader))
+        loader->next_need = slot_need(loader, loader->epoch, loader->step);
+    pthread_mutex_lock(&loader->lock);
+    may = has_room(loader);
+    loader->kept = loader->released;
     *wants_stop_out = loader->is_closing || loader->note.code != 0;
     pthread_mutex_unlock(&loader->lock);
-    return has_room && loader->gated == loader->started && !loader->is_stopped;
+    return may && loader->gated == loader->started && !loader->is_stopped;
 }
 
 static bool step_gate(struct capstan_loader *loader)
@@ -89,6 +110,8 @@ static bool step_gate(struct capstan_loader *loader)
                                          .step = loader->step,
                                          .steps = plan_steps(&loader->plan)};
     slot->wants_stop = wants_stop;
+    slot->need = loader->next_need;
+    loader->next_need = 0;
     MPI_Iallreduce(&slot->wants_stop, &slot->stops, 1, MPI_INT, MPI_MAX,
                    loader->gate_comm, &slot->shared);
     slot->state = SLOT_GATED;
@@ -233,8 +256,7 @@ static void wait_for_room(struct capstan_loader *loader)
 {
     pthread_mutex_lock(&loader->lock);
     while (loader->agreed == loader->gated && !loader->is_stopped &&
-           loader->gated >= loader->released + loader->nslots &&
-           !loader->is_closing)
+           !has_room(loader) && !loader->is_closing)
         pthread_cond_wait(&loader->changed, &loader->lock);
     pthread_mutex_unlock(&loader->lock);
 }

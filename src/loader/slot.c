@@ -5,7 +5,8 @@
  *   1. Walk the step's places: note which files anybody touches, and which
  *      samples are ours.
  *   2. Lay our samples out in memory, by number, so by file and offset; one
- * that comes twice lies there once.
+ *      that comes twice lies there once. Slots keep their memory, unless it is
+ *      so tight that each must have no more than it needs.
  *   3. Open the files that are not yet open, and start the reads (read.c).
  *   4. When all reads are over, check the sums.
  *
@@ -92,30 +93,74 @@ static uint32_t walk_step(struct capstan_loader *loader, struct slot *slot,
     return count;
 }
 
-static size_t aligned(uint64_t length)
+uint64_t slot_aligned(uint64_t length)
 {
     return (length + SAMPLE_ALIGN - 1) / SAMPLE_ALIGN * SAMPLE_ALIGN;
+}
+
+/* Samples that come twice are counted twice. */
+uint64_t slot_need(struct capstan_loader *loader, uint64_t epoch, uint64_t step)
+{
+    struct plan *plan = &loader->plan;
+    uint64_t most = 0;
+
+    if (plan->epoch != epoch)
+        plan_set_epoch(plan, epoch);
+    for (uint32_t rank = 0; rank < plan->shape.ranks;
+         rank += plan->shape.group) {
+        struct plan_slice slice = plan_rank_step(plan, step, rank);
+        uint64_t need = 0;
+
+        for (uint64_t i = 0; i < slice.count; i++) {
+            uint64_t number = plan_sample(plan, slice.first + i);
+
+            need += slot_aligned(loader->index.rows[number].length);
+        }
+        if (need > most)
+            most = need;
+    }
+    return most;
+}
+
+static void drop_memory(struct capstan_loader *loader, struct slot *slot)
+{
+    free(slot->memory);
+    loader->memory_used -= slot->memory_size;
+    slot->memory = NULL;
+    slot->memory_size = 0;
+}
+
+/* Of all slots whose batches the caller has given back, and of this one. */
+static void drop_unused(struct capstan_loader *loader)
+{
+    for (uint32_t i = 0; i < loader->nslots; i++) {
+        bool is_used = false;
+
+        for (uint64_t n = loader->kept; n < loader->started; n++)
+            is_used |= n % loader->nslots == i;
+        if (!is_used)
+            drop_memory(loader, &loader->slots[i]);
+    }
 }
 
 static void have_memory(struct capstan_loader *loader, struct slot *slot,
                         size_t need)
 {
-    size_t before = loader->memory_used - slot->memory_size;
-
+    if (loader->is_tight)
+        drop_unused(loader);
     if (need <= slot->memory_size)
         return;
-    if (before + need > loader->options.memory_max) {
+    drop_memory(loader, slot);
+    if (loader->memory_used + need > loader->options.memory_max) {
         note_set(&slot->note, -ENOMEM,
-                 "rank %d: a batch of %zu bytes, and %zu for others, are more "
-                 "than memory_max, %llu",
-                 loader->rank, need, before,
+                 "rank %d: a batch of %zu bytes is more than memory_max, %llu",
+                 loader->rank, need,
                  (unsigned long long)loader->options.memory_max);
         return;
     }
-    free(slot->memory);
     slot->memory = mem_pages(need);
     slot->memory_size = slot->memory != NULL ? need : 0;
-    loader->memory_used = before + slot->memory_size;
+    loader->memory_used += slot->memory_size;
     if (slot->memory == NULL)
         note_set(&slot->note, -ENOMEM, "rank %d: no memory for a batch of %zu",
                  loader->rank, need);
@@ -134,7 +179,7 @@ static void lay_out(struct capstan_loader *loader, struct slot *slot)
     for (uint64_t i = 0; i < slot->batch.count; i++)
         if (i == 0 || slot->order[i] != slot->order[i - 1]) {
             slot->order[unique++] = slot->order[i];
-            need += aligned(loader->index.rows[slot->order[i]].length);
+            need += slot_aligned(loader->index.rows[slot->order[i]].length);
         }
     have_memory(loader, slot, need);
     slot->nunique = slot->note.code == 0 ? unique : 0;
@@ -149,7 +194,7 @@ static void point(struct capstan_loader *loader, struct slot *slot)
     slot->bytes = 0;
     for (uint64_t i = 0; i < slot->nunique; i++) {
         slot->at[i] = at;
-        at += aligned(loader->index.rows[slot->order[i]].length);
+        at += slot_aligned(loader->index.rows[slot->order[i]].length);
         slot->bytes += loader->index.rows[slot->order[i]].length;
     }
     for (uint64_t i = 0; i < slot->batch.count && slot->nunique > 0; i++) {

@@ -39,9 +39,11 @@ struct capstan_tensors {
 static const struct {
     char name[8];
     uint64_t size;
-} types[] = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
-             {"I32", 4}, {"I16", 2}, {"I8", 1},  {"U64", 8},  {"U32", 4},
-             {"U16", 2}, {"U8", 1},  {"BOOL", 1}};
+} types[] = {{"F64", 8},    {"F32", 4}, {"F16", 2},     {"BF16", 2},
+             {"I64", 8},    {"I32", 4}, {"I16", 2},     {"I8", 1},
+             {"U64", 8},    {"U32", 4}, {"U16", 2},     {"U8", 1},
+             {"BOOL", 1},   {"C64", 8}, {"F8_E4M3", 1}, {"F8_E5M2", 1},
+             {"F8_E8M0", 1}};
 
 static uint64_t element_size(const struct capstan_tensors *file,
                              const char *type)
@@ -155,7 +157,9 @@ static void read_tensors(struct capstan_tensors *file, struct json *json)
         read_entry(json, &tensor, &end);
         if (json->is_bad || !check_entry(file, &tensor, end)) {
             json->is_bad = true;
-            note_set(&file->note, -EPROTO, "%s: tensor %s is not in the file",
+            note_set(&file->note, -EPROTO,
+                     "%s: tensor %s: its type is not known, or does not agree "
+                     "with its shape and place",
                      file->path, name);
         } else if (add(file, &tensor) != 0) {
             note_set(&file->note, -ENOMEM, "%s: no memory for its tensors",

@@ -111,6 +111,12 @@ static int make_directory(const struct dataset *dataset)
     return rc;
 }
 
+static void say_left(uint64_t count, const char *why)
+{
+    if (count > 0)
+        printf("; left out %" PRIu64 " %s", count, why);
+}
+
 static void say(const struct dataset *dataset, const struct index *total,
                 const struct sources *sources)
 {
@@ -125,10 +131,10 @@ static void say(const struct dataset *dataset, const struct index *total,
            total->nfiles);
     if (dataset->skipped > 0)
         printf("; %zu were done before", dataset->skipped);
-    if (sources->too_long > 0)
-        printf("; left out %" PRIu64 " that are too long", sources->too_long);
-    if (unreadable > 0)
-        printf("; left out %" PRIu64 " that cannot be read", unreadable);
+    say_left(sources->too_long, "that are too long");
+    say_left(sources->too_short, "that are empty");
+    say_left(sources->links, "that are symbolic links");
+    say_left(unreadable, "that cannot be read");
     putchar('\n');
 }
 
@@ -138,12 +144,18 @@ static int run(struct dataset *dataset, const struct wish *wish,
     struct sources sources;
     struct index total;
     uint64_t size = wish->shard_size;
-    int rc = sources_find(&sources, from, wish->max_sample, wish->limit);
+    /* A member of a sample may be empty; a sample may not. */
+    struct sources_limits limits = {.length_min = dataset->format != INDEX_TAR,
+                                    .length_max = wish->max_sample,
+                                    .total = wish->limit};
+    int rc = sources_find(&sources, from, &limits);
 
     if (rc != 0)
         return -1;
     if (size == 0)
         size = (sources.bytes + wish->shards - 1) / wish->shards;
+    if (size == 0) /* all are empty */
+        size = 1;
     rc = cut(dataset, &sources, size);
     if (rc == 0)
         rc = make_directory(dataset);

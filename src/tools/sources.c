@@ -47,11 +47,18 @@ static int add(struct sources *sources, const char *path, size_t root,
 
 /* Take a file if it can be a sample. @return 0 or -1: no memory. */
 static int consider(struct sources *sources, const char *path, size_t root,
-                    const struct stat *info, uint64_t length_max)
+                    const struct stat *info,
+                    const struct sources_limits *limits)
 {
-    if (!S_ISREG(info->st_mode) || info->st_size == 0)
+    uint64_t length = (uint64_t)info->st_size;
+
+    if (!S_ISREG(info->st_mode))
         return 0;
-    if ((uint64_t)info->st_size > length_max) {
+    if (length < limits->length_min) {
+        sources->too_short++;
+        return 0;
+    }
+    if (length > limits->length_max) {
         sources->too_long++;
         return 0;
     }
@@ -61,10 +68,11 @@ static int consider(struct sources *sources, const char *path, size_t root,
     return -1;
 }
 
-static int walk(struct sources *sources, const char *from, uint64_t length_max)
+static int walk(struct sources *sources, const char *from,
+                const struct sources_limits *limits)
 {
     char *tops[] = {(char *)(uintptr_t)from, NULL};
-    FTS *fts = fts_open(tops, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    FTS *fts = fts_open(tops, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, NULL);
     FTSENT *entry;
     int rc = 0;
 
@@ -76,9 +84,11 @@ static int walk(struct sources *sources, const char *from, uint64_t length_max)
         if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR)
             tool_error(entry->fts_path, "left out: %s",
                        strerror(entry->fts_errno));
+        if (entry->fts_info == FTS_SL)
+            sources->links++;
         if (entry->fts_info == FTS_F)
             rc = consider(sources, entry->fts_path, strlen(from),
-                          entry->fts_statp, length_max);
+                          entry->fts_statp, limits);
     }
     if (rc == 0 && errno != 0) {
         tool_error(from, "%m");
@@ -89,7 +99,7 @@ static int walk(struct sources *sources, const char *from, uint64_t length_max)
 }
 
 static int read_list(struct sources *sources, const char *from,
-                     uint64_t length_max)
+                     const struct sources_limits *limits)
 {
     FILE *list = fopen(from, "r");
     struct stat info;
@@ -110,7 +120,7 @@ static int read_list(struct sources *sources, const char *from,
         if (stat(line, &info) != 0)
             tool_error(line, "left out: %m");
         else
-            rc = consider(sources, line, 0, &info, length_max);
+            rc = consider(sources, line, 0, &info, limits);
     }
     free(line);
     fclose(list);
@@ -142,8 +152,8 @@ static void keep(struct sources *sources, uint64_t limit)
     sources->count = kept;
 }
 
-int sources_find(struct sources *sources, const char *from, uint64_t length_max,
-                 uint64_t limit)
+int sources_find(struct sources *sources, const char *from,
+                 const struct sources_limits *limits)
 {
     struct stat info;
     int rc;
@@ -153,11 +163,14 @@ int sources_find(struct sources *sources, const char *from, uint64_t length_max,
         tool_error(from, "%m");
         return -1;
     }
-    rc = S_ISDIR(info.st_mode) ? walk(sources, from, length_max)
-                               : read_list(sources, from, length_max);
+    rc = S_ISDIR(info.st_mode) ? walk(sources, from, limits)
+                               : read_list(sources, from, limits);
     if (rc == 0 && sources->count == 0) {
-        tool_error(from, "no file of 1 to %llu bytes",
-                   (unsigned long long)length_max);
+        tool_error(from, "no file of %llu to %llu bytes%s",
+                   (unsigned long long)limits->length_min,
+                   (unsigned long long)limits->length_max,
+                   sources->links > 0 ? "; symbolic links are not followed"
+                                      : "");
         rc = -1;
     }
     if (rc != 0) {
@@ -165,7 +178,7 @@ int sources_find(struct sources *sources, const char *from, uint64_t length_max,
         return -1;
     }
     qsort(sources->list, sources->count, sizeof(*sources->list), by_key);
-    keep(sources, limit);
+    keep(sources, limits->total);
     return 0;
 }
 

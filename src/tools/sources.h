@@ -25,19 +25,27 @@ struct sources {
     size_t count;
     size_t room;
     uint64_t bytes;
-    uint64_t too_long; /* left out */
+    /* Left out: */
+    uint64_t too_long;
+    uint64_t too_short; /* empty */
+    uint64_t links;     /* symlinks */
+};
+
+struct sources_limits {
+    uint64_t length_min; /* of a file */
+    uint64_t length_max;
+    uint64_t total; /* the first so many bytes; 0: all */
 };
 
 /**
- * Find the regular files of 1 to length_max bytes, sorted by key and name, and
- * keep the first `limit` bytes of them (0: all).
+ * Find the regular files within limits, sorted by key and name.
  *
  * @param from  a directory, symlinks in it not followed; or a file with a path
- * a line.
+ *              a line.
  * @return 0 or -1.
  */
-int sources_find(struct sources *sources, const char *from, uint64_t length_max,
-                 uint64_t limit);
+int sources_find(struct sources *sources, const char *from,
+                 const struct sources_limits *limits);
 
 void sources_fini(struct sources *sources);
 

@@ -149,6 +149,7 @@ static void plain(const char *path)
     const struct capstan_tensor *a = capstan_tensors_find(file, "a");
     const struct capstan_tensor *odd = capstan_tensors_find(file, "odd \"1\"");
     const struct capstan_tensor *none = capstan_tensors_find(file, "none");
+    const struct capstan_tensor *eight = capstan_tensors_find(file, "eight");
     uint32_t values[7000];
     unsigned char bytes[5];
 
@@ -161,6 +162,10 @@ static void plain(const char *path)
     CHECK(capstan_tensors_read(file, a, (uint64_t)test.rank, 2, values) == 0);
     CHECK(values[0] == 100u * (unsigned)test.rank);
     CHECK(capstan_tensors_read(file, odd, 0, 5, bytes) == 0 && bytes[4] == 4);
+    /* The last of a's bytes once more: 6999, little-endian. */
+    CHECK(eight != NULL && eight->row_length == 1);
+    CHECK(capstan_tensors_read(file, eight, 0, 2, bytes) == 0 &&
+          bytes[0] == 0x57 && bytes[1] == 0x1b);
     CHECK(capstan_tensors_read(file, none, 0, 0, NULL) == 0);
     capstan_tensors_close(&file);
 }

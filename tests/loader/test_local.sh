@@ -38,6 +38,45 @@ for shard in glob.glob(work + "/tar/*.tar"):
 assert count == 301, count
 END
 
+# Shards without a sample, first, between and last; a dataset of nothing else; and
+# a shard that is cut short, which is not indexed.
+mkdir "$work/mixed" "$work/empty" "$work/short"
+for name in a c z; do
+    head -c 1024 /dev/zero >"$work/mixed/$name.tar"
+    : >"$work/empty/$name.tar"
+done
+cp "$work/tar/shard-000000.tar" "$work/mixed/b.tar"
+cp "$work/tar/shard-000001.tar" "$work/mixed/d.tar"
+head -c 20000 "$work/mixed/b.tar" >"$work/short/b.tar"
+"$capstan" index "$work/mixed" && "$capstan" index "$work/empty" || die "index"
+"$capstan" index "$work/short" 2>"$work/err" && die "a cut shard was indexed"
+grep "b.tar: about byte" "$work/err" || die "not told where: $(cat "$work/err")"
+load 3 "$work/mixed" epochs=2 tail=2 batch=16 shuffle=1 window=1 \
+    tree="$work/tree" -- \
+    "$work/mixed" epochs=2 tail=1 batch=16 tree="$work/tree" -- \
+    "$work/empty" batch=16 fails=-22
+grep -q "no samples in it" "$work/out" || die "not told that it is empty"
+
+# A single sample, whose members have odd names and one of them no bytes, in a
+# directory that is named by a symlink; for one rank, and for seven.
+mkdir -p "$work/odd/höhe/図 1"
+printf 'bytes' >"$work/odd/höhe/図 1/Ä 'x'.jpg"
+: >"$work/odd/höhe/図 1/Ä 'x'.txt"
+ln -s "Ä 'x'.jpg" "$work/odd/höhe/図 1/link.jpg"
+ln -s odd "$work/link"
+"$capstan" pack "$work/link" "$work/one" |
+    grep "packed 1 samples of 2 files, .*left out 1 that are symbolic links" ||
+    die "odd names"
+"$capstan" pack --format raw "$work/odd" "$work/one-raw" |
+    grep "packed 1 samples of 1 files, .*; left out 1 that are empty" ||
+    die "an empty file as a sample"
+for n in 1 7; do
+    load "$n" "$work/one" epochs=3 tail=1 batch=16 tree="$work/odd" -- \
+        "$work/one" epochs=3 tail=2 batch=16 tree="$work/odd" progress=1 -- \
+        "$work/one" epochs=3 tail=0 batch=16 tree="$work/odd" -- \
+        "$work/one" epochs=3 tail=0 batch=1 tree="$work/odd" group="$n"
+done
+
 # Shuffles, weights, groups, depths; every tail with every number of ranks is
 # test_matrix.sh's.
 for n in $ranks; do
@@ -59,6 +98,14 @@ load 4 "$work/raw" epochs=3 tail=2 batch=4 list="$work/list" -- \
 load 3 "$work/tar" epochs=3 tail=0 batch=1000 tree="$work/tree" -- \
     "$work/tar" epochs=3 tail=1 batch=1000 tree="$work/tree" -- \
     "$work/raw" epochs=2 tail=2 batch=7 list="$work/list" independent=1
+# Memory for fewer batches than depth: then fewer are read ahead. For less than
+# one: an error.
+tight="$work/raw epochs=3 tail=2 batch=40 group=4 depth=5 list=$work/list"
+load 4 $tight memory=100000 -- $tight memory=100000 progress=1 -- \
+    "$work/tar" epochs=2 tail=1 batch=16 depth=4 memory=60000 weights=1 \
+    tree="$work/tree" -- \
+    $tight memory=100000 stop=4 -- $tight memory=20000 fails=-12
+grep -q "more than memory_max" "$work/out" || die "not told why"
 CHECK_LOAD_SINGLE=1
 export CHECK_LOAD_SINGLE
 load 2 "$work/raw" epochs=2 tail=2 batch=7 list="$work/list" shuffle=2

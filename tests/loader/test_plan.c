@@ -247,6 +247,35 @@ static void test_refuses_shapes(void)
     plan_fini(&plan);
 }
 
+/* The longest share of any rank and step is that, and not more. */
+static void test_the_largest_share_is_known(void)
+{
+    uint64_t seed = unit_seed();
+    struct rng rng;
+
+    rng_init(&rng, seed);
+    for (int round = 0; round < 200; round++) {
+        uint32_t weights[16];
+        struct index *index = make_index(&rng);
+        struct plan_shape shape = make_shape(&rng, weights);
+        struct plan plan;
+        uint64_t most = 0;
+
+        CU_ASSERT_EQUAL_FATAL(plan_init(&plan, index, &shape), 0);
+        for (uint64_t step = 0; step < plan_steps(&plan); step++)
+            for (uint32_t rank = 0; rank < shape.ranks; rank++) {
+                uint64_t count = plan_rank_step(&plan, step, rank).count;
+
+                if (count > most)
+                    most = count;
+            }
+        CU_ASSERT(most <= plan_share_max(&plan));
+        if (shape.tail == CAPSTAN_TAIL_PAD)
+            CU_ASSERT(most + 1 >= plan_share_max(&plan));
+        plan_fini(&plan);
+    }
+}
+
 static void test_single_is_said_of_shares_of_at_most_one_sample(void)
 {
     static const uint32_t even[] = {1, 1, 1, 1}, uneven[] = {3, 1, 1, 1};
@@ -277,6 +306,7 @@ static void test_single_is_said_of_shares_of_at_most_one_sample(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
+        UNIT_TEST(test_the_largest_share_is_known),
         UNIT_TEST(test_single_is_said_of_shares_of_at_most_one_sample),
         UNIT_TEST(test_a_permutation_is_one),
         UNIT_TEST(test_a_permutation_is_even),

@@ -14,6 +14,7 @@ header = json.dumps({
     "__metadata__": {"made": ["here", {"a": None}]},
     "a": {"dtype": "U32", "shape": [70, 100], "data_offsets": [0, 28000]},
     "odd \"1\"": {"dtype": "U8", "shape": [5], "data_offsets": [28000, 28005]},
+    "eight": {"dtype": "F8_E4M3", "shape": [4], "data_offsets": [27996, 28000]},
     "none": {"dtype": "F64", "shape": [0, 3], "data_offsets": [28005, 28005]},
 }).encode()
 data = struct.pack("<7000I", *range(7000)) + bytes(range(5))
