@@ -8,6 +8,7 @@ import errno
 import hashlib
 import json
 import os
+import pathlib
 import struct
 import sys
 
@@ -59,15 +60,54 @@ for options in ({"tail": "short"}, {"tail": "short", "copy": False},
             assert numbers == list(range(len(data)))
         assert comm.allreduce(members) == 3 * 301
         assert comm.allgather(seen)[0][0] != comm.allgather(seen)[0][1]
+
+# Two at a time, each with its thread or none; and one on half of the ranks.
+half = comm.Split(comm.rank % 2)
+for progress in "thread", "caller":
+    with capstan.Dataset(dataset, batch=30, seed=1, progress=progress) as one, \
+            capstan.Dataset(dataset, batch=20, seed=2, progress=progress) as two, \
+            capstan.Dataset(dataset, batch=10, seed=3, comm=half) as three:
+        count = 0
+        for batches in zip(one, two, three):
+            for batch in batches:
+                count += sum(map(check_fields, batch)) > 0
+        assert count > 0
+half.Free()
+
+
+def refuses(error, call, *arguments, **options):
+    try:
+        call(*arguments, **options)
+    except error as caught:
+        return str(caught)
+    raise AssertionError(f"no {error}")
+
+
+# An iterator is over once; what cannot be is said by its name.
+with capstan.Dataset(pathlib.Path(dataset), batch=100) as data:
+    for batch in data:
+        for sample in batch:
+            assert len(sample) == len(bytes(sample)) == sample.array.size
+        assert len(batch) == 0 or batch[0].number == next(iter(batch)).number
+    assert "over" in refuses(ValueError, iter, data)
+assert "closed" in refuses(ValueError, next, data)
+for name, value in (("batch", -1), ("step", 1 << 64), ("seed", 1.5),
+                    ("shuffle", "some"), ("epochs", 0)):
+    assert name in refuses((ValueError, TypeError), capstan.Dataset, dataset,
+                           **{name: value})
 raises(-errno.ENOENT, capstan.Dataset, files + "nothing")
+assert "capstan index" in raises(-errno.ENOENT, capstan.Dataset,
+                                 files + "nothing")
 assert "nothing/index" in raises(-errno.ENOENT, capstan.Dataset,
                                  files + "nothing")
 
 # Safetensors: the file as its own library would write it.
 tensors = {"a": numpy.arange(7000, dtype="<f4").reshape(70, 100),
            "b": numpy.array([[1], [2]], "<i8"), "none": numpy.empty((0, 3), "<f8"),
-           "odd": numpy.arange(5, dtype="u1"), "half": numpy.ones(3, "<f2")}
-names = {"<f4": "F32", "<i8": "I64", "<f8": "F64", "|u1": "U8", "<f2": "F16"}
+           "odd": numpy.arange(5, dtype="u1"),
+           "wave": numpy.array([1 + 2j, 3], "<c8"), "half": numpy.ones(3, "<f2")}
+names = {"<f4": "F32", "<i8": "I64", "<f8": "F64", "|u1": "U8", "<f2": "F16",
+         "<c8": "C64"}
 
 
 def write_file(name, data):
@@ -102,6 +142,9 @@ with capstan.SafeTensors(files + "st") as file:
     assert numpy.array_equal(file.read("a", first, last),
                              tensors["a"][first:last])
     assert numpy.array_equal(file.read("b"), tensors["b"])
+    # One rank's mistake is everybody's error, and nobody's wait.
+    assert "none such" in raises(-errno.ENOENT, file.read, "none such")
+    raises(-errno.EINVAL, file.read, "a", "x" if comm.rank == 0 else 0, 1)
 write_file("bad", struct.pack("<Q", 1 << 40) + b"{}")
 raises(-errno.EPROTO, capstan.load_safetensors, files + "bad")
 write_file("bad", safetensors(tensors)[:-10])
@@ -127,6 +170,10 @@ for generation in range(1, 5):
     found, _ = capstan.load_checkpoint(files + "ck", names=["w"],
                                        rows={"w": (comm.rank, comm.rank + 2)})
     assert numpy.array_equal(found["w"], whole[comm.rank:comm.rank + 2])
+raises(-errno.EINVAL, capstan.load_checkpoint, files + "ck",
+       rows={"w": "x" if comm.rank == 0 else (0, 1)})
+raises(-errno.EINVAL, capstan.save_checkpoint, files + "ck", {},
+       meta=lambda: comm.rank)
 raises(-errno.EINVAL, capstan.save_checkpoint, files + "ck",
        {"w": capstan.Part(whole[:1], 0, rows)})
 
@@ -146,5 +193,10 @@ assert meta == {"step": 3} and found["w"].shape == (3000, 3)
 damage(0)
 raises(-errno.ENODATA, capstan.load_checkpoint, files + "ck")
 raises(-errno.ENOENT, capstan.load_checkpoint, files + "nothing")
+# Left in the middle by all ranks, with reads under way: the program's end closes
+# it, before MPI's end.
+for batch in capstan.Dataset(dataset, batch=16, epochs=None, depth=4):
+    if batch.step == 3:
+        break
 if comm.rank == 0:
     print(f"ok: {comm.size} ranks")

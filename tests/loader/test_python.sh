@@ -3,6 +3,13 @@
 . "$top_srcdir/tests/cluster/lib.sh"
 . "$top_srcdir/tests/loader/lib.sh"
 
+# Where there is PyTorch too, its adaptor.
+torch_test() {
+    find_python torch || { echo "without the adaptor: $python_lacks"; return 0; }
+    mpi 2 "$python" "$top_srcdir/tests/loader/test_torch.py" "$work/tar" ||
+        fail "PyTorch's adaptor"
+}
+
 find_python sys || skip "$python_lacks (Debian: python3-mpi4py python3-numpy)"
 [ -e "$CAPSTAN_LOADER_LIBRARY" ] || skip "the loader is built without sharing"
 
@@ -18,3 +25,4 @@ done
 export OMPI_MCA_io_capstan_posix_prefix="$work/"
 mpi 3 "$python" "$test" "$work/tar" "$work/tree" "$work/p3-" ||
     fail "3 ranks, local"
+torch_test

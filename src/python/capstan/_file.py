@@ -17,6 +17,8 @@ def _code(error):
     if isinstance(error, MPI.Exception) and \
             error.Get_error_class() == MPI.ERR_NO_SUCH_FILE:
         return -errno.ENOENT
+    if isinstance(error, (TypeError, ValueError, IndexError)):
+        return -errno.EINVAL  # of the caller's, on this rank
     return -errno.EIO
 
 

@@ -18,10 +18,14 @@ none.
 A tensor lies in one piece, rows in order, so that any rank may read any rows of
 it, however many ranks wrote it.
 """
+from __future__ import annotations
+
 import errno
 import json
+import os
 import struct
 import zlib
+from typing import Any, Iterable
 
 import numpy
 from mpi4py import MPI
@@ -39,7 +43,7 @@ _ALIGN = 4096
 class Part:
     """Rows `start` on of a tensor of `rows` rows, which other ranks complete."""
 
-    def __init__(self, array, start, rows):
+    def __init__(self, array: numpy.ndarray, start: int, rows: int):
         self.array, self.start, self.rows = array, start, rows
 
 
@@ -167,7 +171,10 @@ def _own_piece(comm, name, entry, tensors):
     return entry["offset"], numpy.empty(0, numpy.uint8)
 
 
-def save_checkpoint(path, tensors, comm=None, info=MPI.INFO_NULL, meta=None):
+def save_checkpoint(path: str | os.PathLike,
+                    tensors: dict[str, numpy.ndarray | Part],
+                    comm: MPI.Comm | None = None,
+                    info: MPI.Info = MPI.INFO_NULL, meta: Any = None) -> int:
     """Write a checkpoint; the one that is there stays until it is complete.
 
     tensors  this rank's: {name: array, or Part}. A tensor that several ranks
@@ -177,12 +184,14 @@ def save_checkpoint(path, tensors, comm=None, info=MPI.INFO_NULL, meta=None):
     Collective. Returns the generation.
     """
     comm = comm if comm is not None else MPI.COMM_WORLD
+    meta = comm.bcast(_file.attempt(comm, json.dumps,
+                                    meta if comm.rank == 0 else None))
     described = _file.attempt(comm, _describe, tensors)
     table = _file.attempt(comm, _merge, comm.allgather(described))
     file = _file.open_file(comm, path, MPI.MODE_RDWR | MPI.MODE_CREATE, info)
     try:
         last, slot, old = _last(comm, file, path)
-        end, index = _place(table, last, old, comm.bcast(meta))
+        end, index = _place(table, last, old, json.loads(meta))
         for name in sorted(table):
             offset, array = _own_piece(comm, name, table[name], tensors)
             _file.write_all(comm, file, offset, numpy.ascontiguousarray(array),
@@ -205,8 +214,21 @@ def _write_first(comm, file, offset, data, path):
     _file.attempt(comm, file.Sync)
 
 
-def load_checkpoint(path, comm=None, names=None, rows=None,
-                    info=MPI.INFO_NULL):
+def _rows(entry, wanted):
+    """Where those rows begin, all if it is None, and room for them."""
+    shape, offset = list(entry["shape"]), entry["offset"]
+    if wanted is not None:
+        start, stop, _ = slice(*wanted).indices(shape[0])
+        offset += start * (_nbytes(entry) // max(shape[0], 1))
+        shape[0] = max(stop - start, 0)
+    return offset, numpy.empty(shape, entry["dtype"])
+
+
+def load_checkpoint(path: str | os.PathLike, comm: MPI.Comm | None = None,
+                    names: Iterable[str] | None = None,
+                    rows: dict[str, tuple[int, int]] | None = None,
+                    info: MPI.Info = MPI.INFO_NULL
+                    ) -> tuple[dict[str, numpy.ndarray], Any]:
     """Read the last complete checkpoint: ({name: array}, meta). Collective.
 
     names  which tensors (all); the same on all ranks
@@ -222,13 +244,9 @@ def load_checkpoint(path, comm=None, names=None, rows=None,
         for name in sorted(names if names is not None else index["tensors"]):
             if name not in index["tensors"]:
                 raise Error(-errno.ENOENT, f"{path}: no tensor {name}")
-            entry = index["tensors"][name]
-            shape, offset = list(entry["shape"]), entry["offset"]
-            if rows is not None and name in rows:
-                start, stop, _ = slice(*rows[name]).indices(shape[0])
-                offset += start * (_nbytes(entry) // max(shape[0], 1))
-                shape[0] = max(stop - start, 0)
-            found[name] = numpy.empty(shape, entry["dtype"])
+            # A rank's rows are its own, and so is what is wrong with them.
+            offset, found[name] = _file.attempt(
+                comm, _rows, index["tensors"][name], (rows or {}).get(name))
             _file.read_all(comm, file, offset, found[name], f"{path}: {name}")
         return found, index["meta"]
     finally:

@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Shuffled batches of a dataset: capstan/loader.h for Python."""
+from __future__ import annotations
+
+import atexit
 import ctypes
 import errno
+import itertools
+import operator
+import os
+import sys
+from typing import Iterator
 
 import numpy
 from mpi4py import MPI
@@ -19,6 +27,34 @@ def _choice(table, value, name):
     return table[value]
 
 
+def _count(value, name):
+    """A whole number that is not negative: ctypes would wrap others round."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}={value!r}: not a whole number") from None
+    if not 0 <= number < 1 << 64:
+        raise ValueError(f"{name}={value!r}: out of range")
+    return number
+
+
+_numbers = itertools.count()
+_open = {}  # loaders by the order in which they were opened, the same on all ranks
+
+
+def _close_rest():
+    """A loader that is left when the program ends may have a thread in MPI, and
+    MPI's end would come too early for it. Closing is as collective as that end.
+    After an uncaught exception the others may be elsewhere: then it is left."""
+    if MPI.Is_finalized() or hasattr(sys, "last_value"):
+        return
+    for number in sorted(_open):
+        _lib.library.capstan_loader_close(ctypes.byref(_open.pop(number)))
+
+
+atexit.register(_close_rest)
+
+
 def _view(address, length):
     """Memory of the loader as an array of bytes, not copied, not to be written."""
     if length == 0:
@@ -34,13 +70,16 @@ class Sample:
 
     __slots__ = ("array", "number", "is_padding")
 
-    def __init__(self, array, number, is_padding):
+    def __init__(self, array: numpy.ndarray, number: int, is_padding: bool):
         self.array, self.number, self.is_padding = array, number, is_padding
 
-    def __bytes__(self):
+    def __bytes__(self) -> bytes:
         return self.array.tobytes()
 
-    def fields(self):
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def fields(self) -> dict[str, numpy.ndarray]:
         """Members of a WebDataset sample: {extension: array of bytes}."""
         sample = _lib.CSample(self.array.ctypes.data, len(self.array),
                               self.number, 0)
@@ -64,15 +103,19 @@ class Batch:
 
     __slots__ = ("epoch", "step", "steps", "samples")
 
-    def __init__(self, epoch, step, steps, samples):
+    def __init__(self, epoch: int, step: int, steps: int,
+                 samples: list[Sample]):
         self.epoch, self.step, self.steps = epoch, step, steps
         self.samples = samples
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Sample]:
         return iter(self.samples)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.samples)
+
+    def __getitem__(self, i: int) -> Sample:
+        return self.samples[i]
 
 
 class Dataset:
@@ -86,36 +129,55 @@ class Dataset:
     weight      of this rank's share of a batch
     group       so many ranks in a row get the same samples
     depth       batches read ahead
-    memory_max  bytes of this rank's buffers
+    memory_max  bytes of this rank's buffers (0: 1 GiB): fewer batches are read
+                ahead where so many do not fit
     plan        batches of which servers are told before they are read
     progress    "auto", "thread", "caller"
     copy        False: samples are views of the loader's memory, and must not be
                 used any more once the next batch is asked for
+
+    It is an iterator: all epochs come one behind the other, once. batch.epoch
+    tells them apart, and so does
+
+        for epoch, batches in itertools.groupby(data, lambda batch: batch.epoch):
+            for batch in batches: ...
     """
 
-    def __init__(self, path, *, comm=None, batch=0, epochs=1, epoch=0, step=0,
-                 seed=0, shuffle="full", tail="drop", window=0, weight=0,
-                 group=0, depth=0, memory_max=0, files_max=0, plan=0,
-                 progress="auto", check=True, independent=False, index=None,
-                 info=MPI.INFO_NULL, copy=True):
+    def __init__(self, path: str | os.PathLike, *, comm: MPI.Comm | None = None,
+                 batch: int = 0, epochs: int | None = 1, epoch: int = 0,
+                 step: int = 0, seed: int = 0, shuffle: str = "full",
+                 tail: str = "drop", window: int = 0, weight: int = 0,
+                 group: int = 0, depth: int = 0, memory_max: int = 0,
+                 files_max: int = 0, plan: int = 0, progress: str = "auto",
+                 check: bool = True, independent: bool = False,
+                 index: str | os.PathLike | None = None,
+                 info: MPI.Info = MPI.INFO_NULL, copy: bool = True):
+        self._loader = ctypes.c_void_p()
+        self._number = None  # in _open
+        self._copy, self._is_over = copy, False
+        self.path = path
         if epochs == 0:
             raise ValueError("epochs=0: give None for a run without end")
-        self._loader = ctypes.c_void_p()
-        self._copy = copy
-        self.path = path
+        numbers = {
+            "batch": batch, "epochs": 0 if epochs is None else epochs,
+            "epoch": epoch, "step": step, "seed": seed, "window": window,
+            "weight": weight, "group": group, "depth": depth,
+            "memory_max": memory_max, "files_max": files_max, "plan": plan}
         options = _lib.Options(
-            batch=batch, epochs=epochs or 0, epoch=epoch, step=step, seed=seed,
             shuffle=_choice(_SHUFFLES, shuffle, "shuffle"),
-            tail=_choice(_TAILS, tail, "tail"), window=window, weight=weight,
-            group=group, depth=depth, memory_max=memory_max,
-            files_max=files_max, plan=plan,
+            tail=_choice(_TAILS, tail, "tail"),
             progress=_choice(_PROGRESS, progress, "progress"),
             is_unchecked=not check, is_independent=bool(independent),
-            index=index.encode() if index else None, info=_lib.handle(info))
+            index=os.fsencode(index) if index else None,
+            info=_lib.handle(info),
+            **{name: _count(value, name) for name, value in numbers.items()})
         rc = _lib.library.capstan_loader_open(
             _lib.handle(comm if comm is not None else MPI.COMM_WORLD),
-            path.encode("utf-8", "surrogateescape"), ctypes.byref(options),
+            os.fsencode(path), ctypes.byref(options),
             ctypes.byref(self._loader))
+        if self._loader:
+            self._number = next(_numbers)
+            _open[self._number] = self._loader
         if rc != 0:
             error = self._error(rc)
             self.close()
@@ -125,19 +187,24 @@ class Dataset:
         text = _lib.library.capstan_loader_error(self._loader)
         return _lib.Error(rc, text.decode("utf-8", "replace"))
 
-    def _open(self):
+    def _handle(self):
         if not self._loader:
             raise ValueError("the dataset is closed")
         return self._loader
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Batch]:
+        # Once more would be no samples, without a word.
+        if self._is_over:
+            raise ValueError(f"{self.path}: all epochs are over; give epochs=N, "
+                             "or None for a run without end")
         return self
 
-    def __next__(self):
+    def __next__(self) -> Batch:
         batch = _lib.CBatch()
-        rc = _lib.library.capstan_loader_next(self._open(),
+        rc = _lib.library.capstan_loader_next(self._handle(),
                                               ctypes.byref(batch))
         if rc == -errno.ENODATA:
+            self._is_over = True
             raise StopIteration
         if rc != 0:
             raise self._error(rc)
@@ -149,32 +216,34 @@ class Dataset:
                                   sample.number, bool(sample.is_padding)))
         return Batch(batch.epoch, batch.step, batch.steps, samples)
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Samples of the dataset, on all ranks together."""
-        return _lib.library.capstan_loader_samples(self._open())
+        return _lib.library.capstan_loader_samples(self._handle())
 
     @property
-    def steps(self):
+    def steps(self) -> int:
         """Steps of an epoch."""
-        return _lib.library.capstan_loader_steps(self._open())
+        return _lib.library.capstan_loader_steps(self._handle())
 
-    def stats(self):
+    def stats(self) -> dict[str, int | float]:
         """What this rank did: a dict of counts, bytes and seconds."""
         stats = _lib.Stats()
-        _lib.library.capstan_loader_stats(self._open(), ctypes.byref(stats))
+        _lib.library.capstan_loader_stats(self._handle(), ctypes.byref(stats))
         return {name: getattr(stats, name) for name, _ in stats._fields_}
 
-    def progress(self):
+    def progress(self) -> None:
         """Move reads on, where there is no thread for it."""
-        _lib.library.capstan_loader_progress(self._open())
+        _lib.library.capstan_loader_progress(self._handle())
 
-    def close(self):
+    def close(self) -> None:
         """Collective. Not done by the garbage collector, whose order differs
-        from rank to rank: use `with`, or call it."""
+        from rank to rank: use `with`, or call it. What is left open is closed
+        where the program ends, on all ranks."""
         if self._loader:
+            _open.pop(self._number)
             _lib.library.capstan_loader_close(ctypes.byref(self._loader))
 
-    def __enter__(self):
+    def __enter__(self) -> Dataset:
         return self
 
     def __exit__(self, *exception):
