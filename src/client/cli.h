@@ -75,6 +75,8 @@ struct capstan_session {
     struct cli_dirs *dirs;
     struct capstan_file *files;       /* open ones */
     struct capstan_request *requests; /* under way, all files */
+    struct io_bounce *bounces;        /* free ones: io_pack.h */
+    unsigned nbounces;                /* made */
     struct capstan_lock *locks;       /* held or asked for */
     struct cli_hold *holds;           /* removed files that are open */
     uint64_t next_lock;

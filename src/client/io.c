@@ -92,9 +92,11 @@ static void stop_all(struct capstan_request *request)
     struct capstan_session *session = request->session;
     unsigned i;
 
-    for (i = 0; i < request->nparts; i++)
+    for (i = 0; i < request->nparts; i++) {
         if (request->parts[i].state == IO_PART_SENT)
             rpc_call_cancel(session->rpc, &request->parts[i].call);
+        io_part_let_go(&request->parts[i]);
+    }
     request->nsent = 0;
     if (request->size != NULL)
         cli_size_stop(session, request->size);
@@ -150,6 +152,7 @@ static void send_column(struct capstan_request *request, unsigned column)
         return;
     }
     part->state = IO_PART_FREE;
+    io_part_let_go(part);
     io_request_fail(request, rc, "", "registering %llu bytes of memory",
                     (unsigned long long)(part->span->high - part->span->low));
 }
@@ -174,10 +177,21 @@ static void keep_stuffed(struct capstan_request *request)
         request->portion.offset < request->map.stripe_size;
 }
 
+/* A packed run takes room for all columns at each of them. */
+static uint64_t portion_limit(const struct capstan_request *request)
+{
+    uint64_t limit = IO_BOUNCE_BYTES / request->map.columns;
+
+    if (!request->is_packed)
+        return IO_PART_BYTES;
+    limit -= limit % STRIPE_SIZE_MIN;
+    return limit < IO_PACK_LENGTH_MAX ? IO_PACK_LENGTH_MAX : limit;
+}
+
 /* @return false when there is none. */
 static bool next_portion(struct capstan_request *request)
 {
-    while (split_next(&request->map, &request->cursor, IO_PART_BYTES,
+    while (split_next(&request->map, &request->cursor, portion_limit(request),
                       &request->portion)) {
         if (request->has_eof && request->portion.offset >= request->eof)
             continue;
@@ -228,6 +242,7 @@ static void generate(struct capstan_request *request)
 static void collect_part(struct capstan_request *request, struct io_part *part)
 {
     part->state = IO_PART_FREE;
+    io_part_let_go(part);
     request->nsent--;
     request->moved += part->moved;
     if (part->rc != 0) {
@@ -295,8 +310,10 @@ static void restart(struct capstan_request *request)
 {
     unsigned i;
 
-    for (i = 0; i < request->nparts; i++)
+    for (i = 0; i < request->nparts; i++) {
+        io_part_let_go(&request->parts[i]);
         request->parts[i].state = IO_PART_FREE;
+    }
     memset(request->open, 0, sizeof(request->open));
     request->cursor.at = 0;
     request->cursor.block = 0;

@@ -21,6 +21,7 @@
 
 #include "client/cli.h"
 #include "client/io_mem.h"
+#include "client/io_pack.h"
 #include "client/io_split.h"
 
 #define IO_PART_BYTES (8u << 20) /* of data in one part, about */
@@ -43,6 +44,13 @@ struct io_part {
     struct proto_runs encoder;
     uint8_t *runs; /* encoded; room is the request's runs_room */
     size_t runs_len;
+    uint64_t base; /* to which memory in them is relative */
+    struct io_bounce *bounce; /* through which its pieces travel, or NULL */
+    struct net_mr *bounce_mr;
+    struct proto_runs packed_encoder;
+    uint8_t *packed_runs; /* as above, with memory as it lies in the bounce */
+    size_t packed_len;
+    uint64_t packed; /* bytes of the bounce that runs have taken */
     uint8_t *sums;      /* of its fragments; room is the request's nsums_room */
     uint64_t nsums_most; /* it may have, by its runs */
     uint8_t *data;  /* write: room for inline data */
@@ -93,6 +101,7 @@ struct capstan_request {
     unsigned nsent;
     uint8_t *slab; /* the parts' runs and data */
     size_t runs_room;
+    bool is_packed; /* parts take bounces while there are some */
     size_t nsums_room; /* 0: none are wanted */
     struct io_part *open[LAYOUT_WIDTH_MAX]; /* by column */
 
@@ -121,6 +130,9 @@ void io_request_fail(struct capstan_request *request, int rc, const char *said,
 
 /** Make a free part an open, empty one for a column. */
 void io_part_open(struct io_part *part, uint16_t column);
+
+/** Its answer was dealt with, or comes no more: no server reaches its bounce. */
+void io_part_let_go(struct io_part *part);
 
 /** Add a run. @return false: this part is full; an empty one is not. */
 bool io_part_append(struct io_part *part, const struct run *run);

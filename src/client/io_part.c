@@ -9,13 +9,18 @@
  * The runs are kept encoded only: who needs their pieces (inline data, holes)
  * decodes them again.
  *
+ * A part whose pieces travel packed (io_pack.h) has its runs encoded twice: as
+ * the program's memory has them, and as the server is told.
+ *
  * What moves by RMA is summed here before it goes, or compared with the sums in
  * the answer when it has come; a message checks itself.
  *
  * Possible failure modes are: inline data that is not as long as the runs say
  * (-ERR_PROTOCOL, nothing is copied); memory that cannot be registered; bytes
  * that do not fit their sum: they are asked for, or sent, once more, which heals
- * what was flipped on the way, and then it is -ERR_CORRUPT.
+ * what was flipped on the way, and then it is -ERR_CORRUPT. A server compares
+ * what it read only when asked for it once more: then its text tells whether the
+ * device or the way is to blame.
  */
 #include "client/io.h"
 
@@ -37,6 +42,7 @@ struct walk {
     const uint8_t *at;
     struct split_pieces pieces;
     bool has_run;
+    uint64_t packed; /* where the run begins among those before it */
 };
 
 static void walk_init(struct walk *walk, const struct io_part *part)
@@ -54,9 +60,11 @@ static bool walk_next(struct walk *walk, struct split_piece *piece)
 
     for (;;) {
         if (walk->has_run && split_piece_next(&walk->pieces, piece)) {
-            piece->mem += part->span->low;
+            piece->mem += part->base;
             return true;
         }
+        if (walk->has_run)
+            walk->packed += run_bytes(&walk->pieces.run);
         if (proto_run_decode(&walk->decoder, &walk->at,
                              part->runs + part->runs_len, &run) != 0)
             return false;
@@ -64,6 +72,19 @@ static bool walk_next(struct walk *walk, struct split_piece *piece)
                           &run);
         walk->has_run = true;
     }
+}
+
+/* Where the piece that walk_next() gave lies when it travels. */
+static char *walk_place(const struct walk *walk,
+                        const struct split_piece *piece)
+{
+    const struct split_pieces *pieces = &walk->pieces;
+
+    if (walk->part->bounce == NULL)
+        return (char *)(uintptr_t)piece->mem;
+    return walk->part->bounce->memory + walk->packed +
+           pieces->block * pieces->run.length + pieces->within -
+           piece->length;
 }
 
 uint64_t io_part_offset(const struct io_part *part)
@@ -78,6 +99,13 @@ uint64_t io_part_offset(const struct io_part *part)
 void io_part_open(struct io_part *part, uint16_t column)
 {
     memset(&part->encoder, 0, sizeof(part->encoder));
+    memset(&part->packed_encoder, 0, sizeof(part->packed_encoder));
+    part->bounce = part->request->is_packed
+                       ? io_bounce_take(part->request->session)
+                       : NULL;
+    part->packed_len = 0;
+    part->packed = 0;
+    part->base = 0;
     part->column = column;
     part->span = NULL;
     part->runs_len = 0;
@@ -88,26 +116,82 @@ void io_part_open(struct io_part *part, uint16_t column)
     part->state = IO_PART_OPEN;
 }
 
+void io_part_let_go(struct io_part *part)
+{
+    struct capstan_session *session = part->request->session;
+
+    if (part->bounce_mr != NULL)
+        net_mr_dereg(session->net, part->bounce_mr);
+    io_bounce_put(session, part->bounce);
+    part->bounce_mr = NULL;
+    part->bounce = NULL;
+}
+
+/* Is there no room for so many bytes of a run? */
+static bool is_full(const struct io_part *part, const struct run *run,
+                    const struct io_span *span, uint64_t bytes)
+{
+    if (part->span == NULL)
+        return false;
+    if (part->bounce != NULL)
+        return part->packed + run_bytes(run) > IO_BOUNCE_BYTES;
+    return part->span != span || part->bytes + bytes > IO_PART_BYTES;
+}
+
+static bool encode_packed(struct io_part *part, const struct run *run)
+{
+    uint8_t *at = part->packed_runs + part->packed_len;
+    struct run packed = *run;
+
+    if (part->bounce == NULL)
+        return true;
+    packed.mem = part->packed;
+    packed.mem_stride = run->count > 1 ? (int64_t)run->length : 0;
+    if (proto_run_encode(&part->packed_encoder, &packed, &at,
+                         part->packed_runs + part->request->runs_room) != 0)
+        return false;
+    part->packed_len = (size_t)(at - part->packed_runs);
+    part->packed += run_bytes(run);
+    return true;
+}
+
+/* Both ways, or neither. */
+static bool encode(struct io_part *part, const struct run *run)
+{
+    uint8_t *at = part->runs + part->runs_len;
+    struct proto_runs before = part->encoder;
+    struct run relative = *run;
+
+    relative.mem -= part->base;
+    if (proto_run_encode(&part->encoder, &relative, &at,
+                         part->runs + part->request->runs_room) != 0)
+        return false;
+    if (!encode_packed(part, run)) {
+        part->encoder = before;
+        return false;
+    }
+    part->runs_len = (size_t)(at - part->runs);
+    return true;
+}
+
 bool io_part_append(struct io_part *part, const struct run *run)
 {
     const struct capstan_request *request = part->request;
     struct io_span *span = io_memory_find(&request->memory, run->mem);
     uint64_t bytes = split_bytes(&request->map, part->column, run);
-    uint8_t *at = part->runs + part->runs_len;
-    struct run relative = *run;
 
-    if (part->span != NULL &&
-        (part->span != span || part->bytes + bytes > IO_PART_BYTES ||
-         (part->nsums_most <= PROTO_SUMS_MAX &&
-          part->nsums_most + split_fragments(run) > PROTO_SUMS_MAX)))
+    if (is_full(part, run, span, bytes) ||
+        (part->span != NULL && part->nsums_most <= PROTO_SUMS_MAX &&
+         part->nsums_most + split_fragments(run) > PROTO_SUMS_MAX))
         return false;
-    relative.mem -= span->low;
-    if (proto_run_encode(&part->encoder, &relative, &at,
-                         part->runs + request->runs_room) != 0) {
+    if (part->span == NULL && run_bytes(run) > IO_BOUNCE_BYTES)
+        io_part_let_go(part);
+    if (part->bounce == NULL && part->span == NULL)
+        part->base = span->low;
+    if (!encode(part, run)) {
         assert(part->span != NULL);
         return false;
     }
-    part->runs_len = (size_t)(at - part->runs);
     part->span = span;
     part->bytes += bytes;
     part->nsums_most += split_fragments(run);
@@ -171,14 +255,23 @@ static enum proto_sums sums_kind(const struct io_part *part)
 
 struct fragment {
     uint64_t offset; /* in the file */
-    const char *memory;
+    const char *memory; /* as it travels */
     uint32_t length;
     uint32_t number;
 };
 
 typedef bool fragment_fn(void *ctx, const struct fragment *fragment);
 
-/* Call fn for each fragment below the object's size, while it says true. */
+static bool ignore(void *ctx, const struct fragment *fragment)
+{
+    (void)ctx;
+    (void)fragment;
+    return true;
+}
+
+/* Call fn for each fragment below the object's size, while it says true. What
+ * travels packed is copied on the way: there before it is summed for a write,
+ * back after it was found right for a read. */
 static bool each_fragment(const struct io_part *part, uint64_t object_size,
                           fragment_fn *fn, void *ctx)
 {
@@ -186,20 +279,27 @@ static bool each_fragment(const struct io_part *part, uint64_t object_size,
     struct split_piece piece;
     struct walk walk;
     uint64_t at, length, there;
+    char *place, *memory;
 
     walk_init(&walk, part);
     while (walk_next(&walk, &piece)) {
         there = length_there(&piece, object_size);
+        place = walk_place(&walk, &piece);
+        memory = (char *)(uintptr_t)piece.mem;
         for (at = 0; at < there; at += length) {
             length = SPLIT_FRAGMENT -
                      (piece.object_offset + at) % SPLIT_FRAGMENT;
             if (length > there - at)
                 length = there - at;
             fragment.offset = piece.offset + at;
-            fragment.memory = (const char *)(uintptr_t)piece.mem + at;
+            fragment.memory = place + at;
             fragment.length = (uint32_t)length;
+            if (place != memory && part->request->is_write)
+                memcpy(place + at, memory + at, length);
             if (!fn(ctx, &fragment))
                 return false;
+            if (place != memory && !part->request->is_write)
+                memcpy(memory + at, place + at, length);
             fragment.number++;
         }
     }
@@ -236,8 +336,11 @@ static void compute_sums(struct io_part *part, struct proto_req_write *req)
 
     req->sums_kind = sums.kind;
     req->sums.data = part->sums;
-    if (sums.kind == PROTO_SUMS_NONE)
+    if (sums.kind == PROTO_SUMS_NONE) {
+        if (part->bounce != NULL)
+            each_fragment(part, UINT64_MAX, ignore, NULL);
         return;
+    }
     each_fragment(part, UINT64_MAX, add_sum, &sums);
     req->sums.len = 4 * sums.n;
     if (sums.kind == PROTO_SUMS_EACH)
@@ -273,7 +376,7 @@ static int check_sums(struct io_part *part, const struct proto_bytes *given)
                         .n = given->len / 4,
                         .bad_offset = io_part_offset(part)};
 
-    if (part->req.read.sums_kind == PROTO_SUMS_FOLD) {
+    if ((part->req.read.sums_kind & PROTO_SUMS_FOLD) != 0) {
         if (given->len != sizeof(sums.fold))
             return -ERR_PROTOCOL;
         if (is_fold(part, given))
@@ -314,6 +417,8 @@ static int take_read(struct io_part *part, const struct proto_rep_read *rep)
         return scatter(part, &rep->data);
     if (part->req.read.sums_kind != PROTO_SUMS_NONE)
         return check_sums(part, &rep->sums);
+    if (part->bounce != NULL)
+        each_fragment(part, part->object_size, ignore, NULL);
     return 0;
 }
 
@@ -322,6 +427,8 @@ static void repeat(struct io_part *part)
     struct capstan_session *session = part->request->session;
 
     part->is_repeated = true;
+    if (!part->request->is_write && part->req.read.sums_kind != PROTO_SUMS_NONE)
+        part->req.read.sums_kind |= PROTO_SUMS_CHECKED;
     session->sums_repeats++;
     log_warn("checksum mismatch %s: once more", part->call.text);
     cli_rpc_start(session, &part->call);
@@ -350,17 +457,35 @@ static int fill_remote(struct io_part *part, uint64_t *key_out,
                        uint64_t *addr_out, uint64_t *span_out)
 {
     struct capstan_request *request = part->request;
+    struct net *net = request->session->net;
+    unsigned access =
+        request->is_write ? NET_REMOTE_READ : NET_REMOTE_WRITE;
     struct net_remote remote;
-    int rc = io_span_register(
-        request->session->net, part->span,
-        request->is_write ? NET_REMOTE_READ : NET_REMOTE_WRITE, &remote);
+    int rc;
 
+    if (part->bounce == NULL) {
+        rc = io_span_register(net, part->span, access, &remote);
+        *span_out = part->span->high - part->span->low;
+    } else {
+        rc = net_mr_reg(net, part->bounce->memory, part->packed, NET_MEM_HOST,
+                        access, &part->bounce_mr);
+        *span_out = part->packed;
+        if (rc == 0)
+            net_mr_remote(net, part->bounce_mr, &remote);
+    }
     if (rc != 0)
         return rc;
     *key_out = remote.key;
     *addr_out = remote.addr;
-    *span_out = part->span->high - part->span->low;
     return 0;
+}
+
+static struct proto_bytes runs_to_send(const struct io_part *part)
+{
+    if (part->bounce == NULL)
+        return (struct proto_bytes){part->runs, (uint32_t)part->runs_len};
+    return (struct proto_bytes){part->packed_runs,
+                                (uint32_t)part->packed_len};
 }
 
 static int fill_read(struct io_part *part)
@@ -373,8 +498,7 @@ static int fill_read(struct io_part *part)
     req->stripe_size = request->map.stripe_size;
     req->columns = request->map.columns;
     req->column = part->column;
-    req->runs.data = part->runs;
-    req->runs.len = (uint32_t)part->runs_len;
+    req->runs = runs_to_send(part);
     req->is_inline = part->bytes <= PROTO_INLINE_MAX;
     req->span = part->span->high - part->span->low;
     req->sums_kind = sums_kind(part);
@@ -393,8 +517,7 @@ static int fill_write(struct io_part *part)
     req->stripe_size = request->map.stripe_size;
     req->columns = request->map.columns;
     req->column = part->column;
-    req->runs.data = part->runs;
-    req->runs.len = (uint32_t)part->runs_len;
+    req->runs = runs_to_send(part);
     req->span = part->span->high - part->span->low;
     if (part->bytes > PROTO_INLINE_MAX) {
         compute_sums(part, req);
@@ -409,8 +532,11 @@ int io_part_send(struct io_part *part)
 {
     struct capstan_request *request = part->request;
     struct rpc_call *call = &part->call;
-    int rc = request->is_write ? fill_write(part) : fill_read(part);
+    int rc;
 
+    if (part->bytes <= PROTO_INLINE_MAX)
+        io_part_let_go(part);
+    rc = request->is_write ? fill_write(part) : fill_read(part);
     if (rc != 0)
         return rc;
     call->target = request->file->inode.layout.targets[part->column];

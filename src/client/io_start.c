@@ -84,7 +84,8 @@ static unsigned count_columns(const struct capstan_request *request)
 static unsigned count_parts(const struct capstan_request *request)
 {
     unsigned columns = count_columns(request);
-    uint64_t wanted = columns + 2 * request->total / IO_PART_BYTES +
+    uint64_t full = request->is_packed ? IO_BOUNCE_BYTES : IO_PART_BYTES;
+    uint64_t wanted = columns + 2 * request->total / full +
                       request->nruns * IO_RUN_BYTES / PROTO_RUNS_MAX +
                       request->memory.nspans - (request->memory.nspans > 0);
 
@@ -108,11 +109,13 @@ static size_t count_sums(const struct capstan_request *request)
 
 static int allocate_parts(struct capstan_request *request)
 {
-    size_t data_room = 0, sums_room = 0, room;
+    size_t data_room = 0, sums_room = 0, packed_room, room;
     struct io_part *part;
     uint8_t *at;
     unsigned i;
 
+    request->is_packed = request->total > PROTO_INLINE_MAX &&
+                         io_pack_pays(request->runs, request->nruns);
     request->nparts = count_parts(request);
     request->runs_room = PROTO_RUNS_MAX;
     if (request->nruns + 2 < PROTO_RUNS_MAX / IO_RUN_BYTES)
@@ -125,7 +128,8 @@ static int allocate_parts(struct capstan_request *request)
         sums_room = 4 * request->nsums_room;
     if (request->nparts == 0)
         return 0;
-    room = request->runs_room + data_room + sums_room;
+    packed_room = request->is_packed ? request->runs_room : 0;
+    room = request->runs_room + packed_room + data_room + sums_room;
     request->parts = mem_calloc(request->nparts, sizeof(*request->parts));
     request->slab = mem_calloc(request->nparts, room);
     if (request->parts == NULL || request->slab == NULL)
@@ -135,7 +139,8 @@ static int allocate_parts(struct capstan_request *request)
         part = &request->parts[i];
         part->request = request;
         part->runs = at;
-        part->data = at + request->runs_room;
+        part->packed_runs = at + request->runs_room;
+        part->data = part->packed_runs + packed_room;
         part->sums = part->data + data_room;
         at += room;
     }

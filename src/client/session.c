@@ -17,6 +17,7 @@
 #include "client/file.h"
 #include "client/hold.h"
 #include "client/io.h"
+#include "client/io_pack.h"
 #include "client/lock.h"
 
 #include <stdarg.h>
@@ -196,6 +197,7 @@ void capstan_session_close(struct capstan_session **session_p)
         rpc_destroy(&session->rpc);
         net_close(session->net);
     }
+    io_bounces_free(session);
     cli_dirs_destroy(&session->dirs);
     if (session->owns_cluster)
         cluster_destroy(&session->cluster);

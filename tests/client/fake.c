@@ -107,6 +107,7 @@ void fake_count_anew(struct fake *fake)
     memset(fake->served, 0, sizeof(fake->served));
     fake->runs = 0;
     fake->inlined = 0;
+    fake->jumps = 0;
 }
 
 static struct fake_name *insert(struct fake *fake, uint64_t parent,
@@ -416,6 +417,10 @@ static void cut_block(struct job *job, uint64_t offset, uint64_t length,
         if (stripe % columns != column || object >= limit)
             continue;
         assert(job->npieces < PIECES_MAX);
+        if (job->npieces > 0 && job->pieces[job->npieces - 1].mem +
+                                        job->pieces[job->npieces - 1].length !=
+                                    mem)
+            job->target->fake->jumps++;
         job->pieces[job->npieces].object = object;
         job->pieces[job->npieces].mem = mem;
         job->pieces[job->npieces].length =

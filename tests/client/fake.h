@@ -54,6 +54,7 @@ struct fake {
     unsigned served[FAKE_OPCODES]; /* requests by opcode */
     unsigned runs;                 /* seen in reads and writes */
     unsigned inlined;              /* reads and writes that rode along */
+    unsigned jumps; /* in memory, from one piece to the next */
     uint16_t fail_opcode;          /* the next fail_count of these fail */
     int fail_rc;
     unsigned fail_count;

@@ -250,6 +250,79 @@ static void test_thousands_of_samples_are_one_message_a_target(void)
     finish(fake, &file);
 }
 
+/* A list in which file and memory go in different orders. */
+static void draw_samples(struct capstan_run *runs, unsigned n, size_t size,
+                         uint8_t *memory, uint64_t seed)
+{
+    for (unsigned i = 0; i < n; i++) {
+        runs[i] = (struct capstan_run){.offset = (i * 37u + seed) % n * size,
+                                       .length = size,
+                                       .count = 1,
+                                       .memory = memory + i * size};
+    }
+}
+
+static bool are_samples(const struct capstan_run *runs, unsigned n,
+                        const uint8_t *file)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (memcmp(runs[i].memory, file + runs[i].offset, runs[i].length) != 0)
+            return false;
+    return true;
+}
+
+/* Packed on their way, however large the list is. */
+static void test_scattered_samples_are_few_transfers(void)
+{
+    enum { SAMPLES = 2000, SIZE = 1024 };
+    struct capstan_file *file;
+    struct fake *fake = start(4, &file);
+    static struct capstan_run runs[SAMPLES];
+    static uint8_t in[SAMPLES * SIZE], out[SAMPLES * SIZE];
+    uint64_t done = 0;
+
+    fill(in, sizeof(in), 21);
+    draw_samples(runs, SAMPLES, SIZE, out, 5);
+    for (unsigned i = 0; i < SAMPLES; i++)
+        memcpy(runs[i].memory, in + runs[i].offset, SIZE);
+    CU_ASSERT_EQUAL(capstan_file_writev(file, runs, SAMPLES, &done), 0);
+    CU_ASSERT_EQUAL(done, sizeof(out));
+    memset(out, 0, sizeof(out));
+    CU_ASSERT_EQUAL(capstan_file_readv(file, runs, SAMPLES, &done), 0);
+    CU_ASSERT_EQUAL(done, sizeof(out));
+    CU_ASSERT_TRUE(are_samples(runs, SAMPLES, in));
+    CU_ASSERT_EQUAL(fake->jumps, 0);
+    CU_ASSERT(fake->session->nbounces > 0);
+    finish(fake, &file);
+}
+
+/* What comes too late for one list does not get into the next. */
+static void test_a_late_server_cannot_touch_the_next_list(void)
+{
+    enum { SAMPLES = 512, SIZE = 1024 };
+    struct capstan_file *file;
+    struct fake *fake = start(3, &file);
+    static struct capstan_run runs[SAMPLES];
+    static uint8_t in[SAMPLES * SIZE], out[SAMPLES * SIZE];
+    unsigned nlate = 0;
+    uint64_t done;
+
+    fill(in, sizeof(in), 22);
+    write_all(file, 0, in, sizeof(in));
+    for (unsigned i = 0; i < 40; i++) {
+        draw_samples(runs, SAMPLES, SIZE, out, i);
+        fake->session->timeout_ns = (10 + 10 * i) * NS_PER_US;
+        nlate += capstan_file_readv(file, runs, SAMPLES, &done) == -ETIMEDOUT;
+        capstan_session_set_timeout(fake->session, 30000);
+        draw_samples(runs, SAMPLES, SIZE, out, i + 100);
+        memset(out, 0, sizeof(out));
+        CU_ASSERT_EQUAL(capstan_file_readv(file, runs, SAMPLES, &done), 0);
+        CU_ASSERT_TRUE(are_samples(runs, SAMPLES, in));
+    }
+    CU_ASSERT(nlate > 0);
+    finish(fake, &file);
+}
+
 static void test_big_transfers_are_cut(void)
 {
     enum { BIG = 40 << 20 };
@@ -713,6 +786,8 @@ int main(void)
         UNIT_TEST(test_a_file_striped_during_a_read_is_read_whole),
         UNIT_TEST(test_a_vector_is_one_run_for_each_target),
         UNIT_TEST(test_thousands_of_samples_are_one_message_a_target),
+        UNIT_TEST(test_scattered_samples_are_few_transfers),
+        UNIT_TEST(test_a_late_server_cannot_touch_the_next_list),
         UNIT_TEST(test_big_transfers_are_cut),
         UNIT_TEST(test_empty_and_backward_runs_are_fine),
         UNIT_TEST(test_wrong_use_is_refused),
