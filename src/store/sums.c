@@ -197,10 +197,20 @@ static bool is_in_the_way(const struct obj_io *earlier,
            shares_block(earlier, later);
 }
 
+static bool changes(const struct sum_op *op)
+{
+    enum obj_verb verb = op->user->verb;
+
+    return verb != OBJ_READ && verb != OBJ_STAT && verb != OBJ_SYNC;
+}
+
 static bool must_wait(const struct sum_op *op)
 {
     const struct sum_op *earlier;
 
+    /* Reads by the hundred do not look at each other. */
+    if (op->object->nchanging == 0 && op->user->verb != OBJ_SYNC)
+        return false;
     for (earlier = op->object->ops; earlier != op; earlier = earlier->next)
         if (is_in_the_way(earlier->user, op->user))
             return true;
@@ -331,6 +341,7 @@ static void leave(struct sum_op *op, int64_t result)
     op->user->bad_offset = op->bad_offset;
     obj_line_add(&store->ended, op->user);
     DL_DELETE(object->ops, op);
+    object->nchanging -= changes(op);
     if (!op->is_active)
         object->nwaiting--;
     store->nactive--;
@@ -408,6 +419,7 @@ static bool admit_one(struct sums_store *store, struct obj_io *io)
     op->bad_offset = 0;
     store->nactive++;
     DL_APPEND(object->ops, op);
+    object->nchanging += changes(op);
     object->nwaiting++;
     obj_line_take(&store->queue);
     try_begin(op);

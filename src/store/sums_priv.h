@@ -72,6 +72,7 @@ struct sum_object {
     struct sums_regions stale;
     struct sum_op *ops; /* in order of coming */
     unsigned nwaiting;  /* of them, not begun */
+    unsigned nchanging; /* of them, neither READ, STAT nor SYNC */
     struct sum_op *task;
     struct sum_unit *units;
     struct sum_object *chain;
