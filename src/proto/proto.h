@@ -46,6 +46,7 @@ enum proto_sums {
     PROTO_SUMS_NONE,
     PROTO_SUMS_EACH, /* u32 each */
     PROTO_SUMS_FOLD, /* u64: exclusive-or of proto_sums_fold(), more than fit */
+    PROTO_SUMS_CHECKED = 4, /* or'ed: READ, the server compares as well */
 };
 
 enum proto_opcode {

@@ -119,6 +119,7 @@ struct job {
     uint64_t bytes;       /* taken into slots */
     bool has_sums;        /* of fragments come or go along */
     bool has_fold;        /* but all of them as one */
+    bool is_compared_later; /* read: with those that are kept, by the client */
     uint64_t fold;        /* so far */
     uint32_t nsums;       /* fragments taken into slots */
     uint32_t nsums_most;  /* read: that fit; write: sums that came */

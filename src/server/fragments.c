@@ -156,6 +156,35 @@ void slot_check_sums(struct slot *slot)
     slot_go_on(slot);
 }
 
+/* A block that goes to the client in pieces was not compared by the store, nor
+ * can the client do it. */
+static bool fits_pieces(struct job *job, const struct fragment *fragment)
+{
+    const char *end = fragment->memory + fragment->length;
+
+    if (!job->is_compared_later || !ends_whole_block(fragment) ||
+        crc32c(0, end - PROTO_FRAGMENT, PROTO_FRAGMENT) == *sum_of(fragment))
+        return true;
+    job_fail_corrupt(job, fragment->object, "on the device");
+    return false;
+}
+
+/* @return false: the job has failed. */
+static bool take_sum(struct job *job, const struct fragment *fragment,
+                     uint32_t *crc_out)
+{
+    const struct obj_io *io = fragment->extent;
+    uint64_t end = fragment->object + fragment->length - io->offset;
+    bool is_there = io->result >= 0 && end <= (uint64_t)io->result;
+
+    if (is_there && fragment->length == PROTO_FRAGMENT) {
+        *crc_out = *sum_of(fragment);
+        return true;
+    }
+    *crc_out = crc32c(0, fragment->memory, fragment->length);
+    return !is_there || fits_pieces(job, fragment);
+}
+
 void slot_take_sums(struct slot *slot)
 {
     struct job *job = slot->job;
@@ -163,14 +192,10 @@ void slot_take_sums(struct slot *slot)
     struct fragment fragment;
     uint32_t crc;
 
-    if (job->has_sums) {
+    if (job->has_sums && job->rc == 0) {
         fragments_init(&fragments, slot);
-        while (fragments_next(&fragments, &fragment)) {
-            if (fragment.length == PROTO_FRAGMENT &&
-                (uint64_t)fragment.extent->result == fragment.extent->length)
-                crc = *sum_of(&fragment);
-            else
-                crc = crc32c(0, fragment.memory, fragment.length);
+        while (fragments_next(&fragments, &fragment) &&
+               take_sum(job, &fragment, &crc)) {
             if (job->has_fold)
                 job->fold ^= proto_sums_fold(fragment.number, crc);
             else

@@ -8,6 +8,11 @@
  * An inline read gathers everything, in rounds if it has many pieces, into one
  * slot, which becomes the reply's data.
  *
+ * What goes by RMA with sums is compared by the client, with the sums that are
+ * kept for the blocks: so nothing that the device or the way has changed becomes
+ * data, and each byte is summed once. Only when that fails is the client's next
+ * request compared here too, to tell which it was.
+ *
  * Bytes beyond the object's end are not sent: the client knows from the size.
  *
  * Possible failure modes are: a request out of range (-EINVAL, before anything
@@ -106,6 +111,7 @@ static void stat_done(struct obj_io *io)
 void op_read(struct srv_target *target, struct rpc_request *request)
 {
     const struct proto_req_read *req = &request->body.read;
+    unsigned kind = req->sums_kind & ~(unsigned)PROTO_SUMS_CHECKED;
     struct job *job = job_take(target, request);
     struct pieces_config config = {
         .runs = req->runs,
@@ -120,8 +126,10 @@ void op_read(struct srv_target *target, struct rpc_request *request)
     job->steps = req->is_inline ? inline_steps : rma_steps;
     job->answer = answer;
     job->is_inline = req->is_inline != 0;
-    job->has_sums = req->sums_kind != PROTO_SUMS_NONE && !job->is_inline;
-    job->has_fold = job->has_sums && req->sums_kind == PROTO_SUMS_FOLD;
+    job->has_sums = kind != PROTO_SUMS_NONE && !job->is_inline;
+    job->has_fold = job->has_sums && kind == PROTO_SUMS_FOLD;
+    job->is_compared_later =
+        job->has_sums && (req->sums_kind & PROTO_SUMS_CHECKED) == 0;
     job->nsums_most = PROTO_SUMS_MAX;
     job->is_early =
         !job->is_inline && net_caps(target->net)->send_after_write;

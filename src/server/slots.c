@@ -72,6 +72,7 @@ static void add_extent(struct slot *slot, const struct piece *piece)
     extent->io.length = 0;
     extent->io.memory = slot->memory + slot->fill;
     extent->io.sums = NULL;
+    extent->io.is_compared_later = slot->job->is_compared_later;
 }
 
 static void add_move(struct slot *slot, const struct piece *piece)

@@ -53,6 +53,7 @@ struct obj_io {
     /* sums.h: NULL, or one for each block of 4 KiB that the extent touches.
      * READ sets them; WRITE takes those of whole blocks as given. */
     uint32_t *sums;
+    bool is_compared_later; /* READ: the caller compares the whole blocks */
     obj_done_fn *done;
     int64_t result;
     uint64_t bad_offset;   /* sums.h, -ERR_CORRUPT: of the block */

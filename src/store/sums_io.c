@@ -140,12 +140,28 @@ static void plan_read(const struct sum_op *op, struct read_plan *plan)
 
 static void read_span(struct sum_op *op);
 
+/* The sums of whole blocks, for a caller who compares. @return where the blocks
+ * that are left begin. */
+static uint64_t hand_over(struct sum_op *op, uint64_t from, uint64_t to)
+{
+    uint64_t base = op->user->offset / SUMS_BLOCK;
+
+    if (!op->user->is_compared_later || op->user->sums == NULL)
+        return from;
+    for (; to - from >= SUMS_BLOCK; from += SUMS_BLOCK)
+        op->user->sums[from / SUMS_BLOCK - base] =
+            unit_sum(op->unit, from / SUMS_BLOCK) ^ SUMS_ZERO_CRC;
+    return from;
+}
+
 static bool check_straight(struct sum_op *op, const struct read_plan *plan)
 {
+    uint64_t from = hand_over(op, plan->from, plan->to);
+
     return (!plan->has_head || check_blocks(op, plan->first / SUMS_BLOCK,
                                             op->bounce, SUMS_BLOCK)) &&
-           check_blocks(op, plan->from / SUMS_BLOCK, memory_at(op, plan->from),
-                        plan->to - plan->from) &&
+           check_blocks(op, from / SUMS_BLOCK, memory_at(op, from),
+                        plan->to - from) &&
            (!plan->has_tail ||
             check_blocks(op, plan->to / SUMS_BLOCK, op->bounce + SUMS_BLOCK,
                          SUMS_BLOCK));
