@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The same transfers through each layer above the fabric, for
- * benchmarks/limits: memcpy (no storage at all), the client library, MPI_File.
+ * benchmarks/limits: memcpy (no storage at all), calls made by hand
+ * (limits_rpc.c), the client library, the ADIO driver (limits_adio.c), MPI_File.
  * Started by mpirun; every rank works on its own part of one file, and a figure
  * is what all ranks did together, by the clock of the slowest.
  *
@@ -17,45 +18,14 @@
  * For a profile: LIMITS_ONLY="LAYER FIGURE SIZE", or the begin of such, in the
  * environment leaves out all else.
  */
-#include <capstan/file.h>
-#include <capstan/session.h>
+#include "benchmarks/limits_io.h"
 
-#include <mpi.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define PART (32u << 20) /* bytes of the file that belong to one rank */
-#define SMALL 4096u
-#define LIST 4096u /* small blocks of one list */
-#define DEPTH_MAX 32u
-
-struct bench {
-    const char *path;
-    double seconds; /* of one figure */
-    char **pids;    /* of servers; NULL-terminated */
-    int rank, nranks;
-    char *memory; /* PART bytes */
-    struct capstan_session *session;
-    struct capstan_file *file;
-    MPI_File handle;
-    uint64_t random;
-};
-
-/* What one layer can do. Counts are blocks of `size`; returns 0 or ends. */
-struct layer {
-    const char *name;
-    void (*open)(struct bench *bench);
-    void (*close)(struct bench *bench);
-    void (*move)(struct bench *bench, bool is_write, uint64_t at, size_t size);
-    void (*deep)(struct bench *bench, unsigned depth);
-    void (*list)(struct bench *bench);
-};
-
-static void must(bool ok, const char *what)
+void must(bool ok, const char *what)
 {
     if (ok)
         return;
@@ -63,7 +33,7 @@ static void must(bool ok, const char *what)
     MPI_Abort(MPI_COMM_WORLD, 1);
 }
 
-static uint64_t part_start(const struct bench *bench)
+uint64_t part_start(const struct bench *bench)
 {
     return (uint64_t)bench->rank * PART;
 }
@@ -87,7 +57,7 @@ static void check(const struct bench *bench, uint64_t at, const char *memory,
         must(memory[i] == byte_at(part_start(bench) + at + i), "comparison");
 }
 
-static uint64_t random_block(struct bench *bench)
+uint64_t random_block(struct bench *bench)
 {
     bench->random = bench->random * 6364136223846793005u + 1442695040888963407u;
     return (bench->random >> 33) % (PART / SMALL) * SMALL;
@@ -274,12 +244,16 @@ static void mpi_list(struct bench *bench)
     MPI_Type_free(&type);
 }
 
-static const struct layer layers[] = {
-    {"memcpy", copy_open, copy_close, copy_move, copy_deep, copy_list},
-    {"client", client_open, client_close, client_move, client_deep,
-     client_list},
-    {"MPI_File", mpi_open, mpi_close, mpi_move, mpi_deep, mpi_list},
-};
+static const struct layer layer_copy = {"memcpy",  copy_open, copy_close,
+                                        copy_move, copy_deep, copy_list};
+static const struct layer layer_client = {"client",     client_open,
+                                          client_close, client_move,
+                                          client_deep,  client_list};
+static const struct layer layer_mpi = {"MPI_File", mpi_open, mpi_close,
+                                       mpi_move,   mpi_deep, mpi_list};
+
+static const struct layer *const layers[] = {
+    &layer_copy, &layer_rpc, &layer_client, &layer_adio, &layer_mpi};
 
 /* --- Figures --- */
 
@@ -429,7 +403,7 @@ int main(int argc, char **argv)
     fill(&bench);
     make_file(&bench);
     for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++)
-        run_layer(&bench, &layers[i]);
+        run_layer(&bench, layers[i]);
     if (bench.rank == 0)
         MPI_File_delete(bench.path, MPI_INFO_NULL);
     free(bench.memory);

@@ -36,7 +36,7 @@ adio/ad_null   base adio/common adio/ad_null
 adio/ad_posix  base adio/common adio/ad_posix
 adio/ad_capstan base adio/common adio/ad_capstan capstan
 include/capstan capstan
-benchmarks     base net store benchmarks loader capstan
+benchmarks     base proto net rpc store adio benchmarks loader capstan
 '
 
 # Header or directory of headers, then the files that may include it.
