@@ -3,6 +3,10 @@
  * The crew. `idle` counts the threads that wait for a request: the one that
  * takes it from 1 to 0 starts the next thread before it goes to work.
  *
+ * A session renews what it holds (client/hold.h) when it is used, and one of a
+ * mount at rest is not: so the main thread wakes, now and then, every thread
+ * that waits for a request.
+ *
  * The end: the mount goes, the kernel answers ENODEV to every read of the
  * device, each thread leaves its loop and closes its session.
  */
@@ -15,16 +19,21 @@
 #include <errno.h>
 #include <fuse3/fuse_lowlevel.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include <capstan/file.h>
 
 #define LEFT_MAX 4096u /* files that wait to be closed by one member */
+#define WAKE_SEC 300   /* well within a lease */
+#define WAKE_SIGNAL SIGALRM
 
 struct member {
     struct crew_member face; /* first: crew_self() points to it */
     pthread_t thread;
+    atomic_bool is_waiting; /* for a request */
     struct fuse_buf buf;
     pthread_mutex_t lock; /* guards the two below */
     struct capstan_file **left;
@@ -88,9 +97,13 @@ static void serve(struct member *member)
 
     while (!fuse_session_exited(crew->fuse)) {
         atomic_fetch_add(&crew->idle, 1);
+        member->is_waiting = true;
         rc = fuse_session_receive_buf(crew->fuse, &member->buf);
+        member->is_waiting = false;
         if (atomic_fetch_sub(&crew->idle, 1) == 1 && rc > 0)
             start_next(crew);
+        if (rc == -EINTR)
+            capstan_session_progress(member->face.session);
         if (rc == -EINTR || rc == -EAGAIN)
             continue;
         if (rc <= 0)
@@ -174,6 +187,42 @@ static void start_next(struct crew *crew)
         log_error("one more thread: %s", strerror(-rc));
 }
 
+static void on_wake(int number)
+{
+}
+
+/* The signal only ends the wait. One that comes too late for that is lost, and
+ * there will be another. */
+static int catch_wake(void)
+{
+    struct sigaction action = {.sa_handler = on_wake};
+
+    sigemptyset(&action.sa_mask);
+    return sigaction(WAKE_SIGNAL, &action, NULL) == 0 ? 0 : -errno;
+}
+
+/* @param first  those before it have ended. */
+static void wake(struct crew *crew, unsigned first)
+{
+    pthread_mutex_lock(&crew->lock);
+    for (unsigned i = first; i < crew->count; i++)
+        if (crew->members[i].is_waiting)
+            pthread_kill(crew->members[i].thread, WAKE_SIGNAL);
+    pthread_mutex_unlock(&crew->lock);
+}
+
+static void join(struct crew *crew, unsigned index)
+{
+    struct timespec until;
+
+    do {
+        wake(crew, index);
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += WAKE_SEC;
+    } while (pthread_timedjoin_np(crew->members[index].thread, NULL, &until) ==
+             ETIMEDOUT);
+}
+
 int crew_start(struct fuse_session *fuse, const struct capstan_options *options,
                struct crew **crew_out)
 {
@@ -187,6 +236,9 @@ int crew_start(struct fuse_session *fuse, const struct capstan_options *options,
     pthread_mutex_init(&crew->lock, NULL);
     for (unsigned i = 0; i < CREW_MAX; i++)
         member_init(crew, i);
+    rc = catch_wake();
+    if (rc != 0)
+        goto err_session;
     rc = open_session(&crew->members[0]);
     if (rc != 0)
         goto err_session;
@@ -217,7 +269,7 @@ void crew_wait(struct crew **crew_p)
         is_there = i < crew->count;
         pthread_mutex_unlock(&crew->lock);
         if (is_there)
-            pthread_join(crew->members[i].thread, NULL);
+            join(crew, i);
     }
     for (unsigned i = 0; i < CREW_MAX; i++) {
         pthread_mutex_destroy(&crew->members[i].lock);

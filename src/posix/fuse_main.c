@@ -208,7 +208,7 @@ static int serve_all(struct wish *wish, int ready)
     int rc;
 
     be_frugal();
-    if (opens_create(&fs.opens) != 0)
+    if (opens_create(wish->cache_sec > 0, &fs.opens) != 0)
         return fail("mount", strerror(ENOMEM));
     recent_init(&fs.recent);
     keep_init(&fs.keep);

@@ -120,7 +120,7 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 
 static void op_unlink(fuse_req_t req, fuse_ino_t dir, const char *name)
 {
-    opens_hold(fs_of(req)->opens, req, dir, name);
+    opens_hold(fs_of(req)->opens, fs_enter_checked(req), dir, name);
     fs_reply(req, capstan_unlink_at(fs_enter_change(req), dir, name));
 }
 
@@ -147,7 +147,7 @@ static void op_rename(fuse_req_t req, fuse_ino_t from_dir, const char *from,
     if (flags & RENAME_EXCHANGE)
         ours |= CAPSTAN_RENAME_EXCHANGE;
     if (flags == 0)
-        opens_hold(fs_of(req)->opens, req, to_dir, to);
+        opens_hold(fs_of(req)->opens, fs_enter_checked(req), to_dir, to);
     rc = capstan_rename_at(fs_enter_change(req), from_dir, from, to_dir, to,
                            ours);
     fs_directory_changed(req);

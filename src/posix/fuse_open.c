@@ -20,11 +20,18 @@
 #include <utlist.h>
 
 #define NAME_MAX_LEN 255
+#define SEEN_SLOTS 256u
+
+/* The name under which an inode was last seen. */
+struct seen {
+    uint64_t ino;
+    uint64_t dir; /* 0: not known */
+    char name[NAME_MAX_LEN + 1];
+};
 
 struct open_node {
     uint64_t ino; /* key */
-    uint64_t dir; /* the name under which it was last seen; 0: not known */
-    char name[NAME_MAX_LEN + 1];
+    struct seen seen;
     struct open_file *files;
     UT_hash_handle hh;
 };
@@ -32,15 +39,19 @@ struct open_node {
 struct opens {
     pthread_mutex_t lock;
     struct open_node *nodes;
+    bool are_names_kept; /* by the kernel, which then does not ask for them */
+    /* What was looked up is often opened next: by its number modulo this. */
+    struct seen seen[SEEN_SLOTS];
 };
 
-int opens_create(struct opens **opens_out)
+int opens_create(bool are_names_kept, struct opens **opens_out)
 {
     struct opens *opens = mem_calloc(1, sizeof(*opens));
 
     if (opens == NULL)
         return -ENOMEM;
     pthread_mutex_init(&opens->lock, NULL);
+    opens->are_names_kept = are_names_kept;
     *opens_out = opens;
     return 0;
 }
@@ -77,6 +88,11 @@ void opens_destroy(struct opens **opens_p)
     free(opens);
 }
 
+static struct seen *seen_slot(struct opens *opens, uint64_t ino)
+{
+    return &opens->seen[(ino ^ (ino >> 48)) % SEEN_SLOTS];
+}
+
 static struct open_node *find(struct opens *opens, uint64_t ino)
 {
     struct open_node *node;
@@ -95,6 +111,8 @@ static struct open_node *need_node(struct opens *opens, uint64_t ino)
     if (node == NULL)
         return NULL;
     node->ino = ino;
+    if (seen_slot(opens, ino)->ino == ino)
+        node->seen = *seen_slot(opens, ino);
     HASH_ADD(hh, opens->nodes, ino, sizeof(node->ino), node);
     if (node->hh.tbl != NULL)
         return node;
@@ -172,6 +190,13 @@ int opens_file(struct open_file *file, struct capstan_file **file_out)
     return rc;
 }
 
+static void see(struct seen *seen, uint64_t ino, uint64_t dir, const char *name)
+{
+    seen->ino = ino;
+    seen->dir = dir;
+    memcpy(seen->name, name, strlen(name) + 1);
+}
+
 void opens_named(struct opens *opens, uint64_t ino, uint64_t dir,
                  const char *name)
 {
@@ -181,28 +206,40 @@ void opens_named(struct opens *opens, uint64_t ino, uint64_t dir,
         return;
     pthread_mutex_lock(&opens->lock);
     node = find(opens, ino);
-    if (node != NULL) {
-        node->dir = dir;
-        memcpy(node->name, name, strlen(name) + 1);
-    }
+    see(node != NULL ? &node->seen : seen_slot(opens, ino), ino, dir, name);
     pthread_mutex_unlock(&opens->lock);
 }
 
-/* An open file of the name, with us among its users; NULL: there is none. */
-static struct open_file *get_named(struct opens *opens, uint64_t dir,
-                                   const char *name)
+/* Might the name be that of an open file? Several may have been seen under it,
+ * of which all but one have lost it since. */
+static bool is_named(struct opens *opens, uint64_t dir, const char *name)
 {
-    struct open_file *file = NULL;
     struct open_node *node, *next;
+    bool is_one = false;
 
     pthread_mutex_lock(&opens->lock);
     HASH_ITER(hh, opens->nodes, node, next)
     {
-        if (node->dir != dir || strcmp(node->name, name) != 0)
-            continue;
+        is_one = opens->are_names_kept || node->seen.dir == 0 ||
+                 (node->seen.dir == dir && strcmp(node->seen.name, name) == 0);
+        if (is_one)
+            break;
+    }
+    pthread_mutex_unlock(&opens->lock);
+    return is_one;
+}
+
+/* An opening of an inode, with us among its users; NULL: it is not open. */
+static struct open_file *get(struct opens *opens, uint64_t ino)
+{
+    struct open_file *file = NULL;
+    struct open_node *node;
+
+    pthread_mutex_lock(&opens->lock);
+    node = find(opens, ino);
+    if (node != NULL) {
         file = node->files;
         file->users++;
-        break;
     }
     pthread_mutex_unlock(&opens->lock);
     return file;
@@ -222,19 +259,19 @@ static struct open_file *get_next(struct opens *opens, struct open_file *file)
 }
 
 /* All that are open, for any of them may be the last to be closed; the session
- * holds the inode as long as it has one of them. It goes by what it believes
- * the name stands for, which must not be a file of that name from before. */
-void opens_hold(struct opens *opens, fuse_req_t req, uint64_t dir,
-                const char *name)
+ * holds the inode as long as it has one of them. Which inode the name stands
+ * for is asked, and the session then believes that too. */
+void opens_hold(struct opens *opens, struct capstan_session *session,
+                uint64_t dir, const char *name)
 {
-    struct open_file *file = get_named(opens, dir, name), *next;
+    struct open_file *file, *next;
     struct capstan_file *ours;
     struct capstan_stat stat;
 
-    if (file != NULL)
-        capstan_lookup_at(fs_enter_checked(req), dir, name,
-                          CAPSTAN_LOOKUP_QUICK, &stat);
-    for (; file != NULL; file = next) {
+    if (!is_named(opens, dir, name) ||
+        capstan_lookup_at(session, dir, name, CAPSTAN_LOOKUP_QUICK, &stat) != 0)
+        return;
+    for (file = get(opens, stat.ino); file != NULL; file = next) {
         /* one that cannot be held is as if it had been opened too late */
         (void)opens_file(file, &ours);
         next = get_next(opens, file);

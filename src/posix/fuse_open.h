@@ -8,7 +8,7 @@
  * The library keeps a removed file alive for the session that removes it, if
  * that session has it open. So a name that goes is looked for among those under
  * which open files were last seen; if it is one, the thread that is about to
- * remove it opens the file first.
+ * remove it asks which inode it stands for, and opens that first.
  *
  * Threads  any of the crew's.
  * Failure  as each call says.
@@ -33,7 +33,9 @@ struct open_file {
     struct capstan_opened *opened;        /* for those that have none yet */
 };
 
-int opens_create(struct opens **opens_out);
+/** @param are_names_kept  the kernel may keep names: opens_named() then does
+ * not tell of all. @return 0 or -ENOMEM. */
+int opens_create(bool are_names_kept, struct opens **opens_out);
 void opens_destroy(struct opens **opens_p);
 
 /**
@@ -56,9 +58,13 @@ int opens_file(struct open_file *file, struct capstan_file **file_out);
 void opens_named(struct opens *opens, uint64_t ino, uint64_t dir,
                  const char *name);
 
-/** This name is about to go: if an open file has it, the calling thread's
- *  session opens that file too. */
-void opens_hold(struct opens *opens, fuse_req_t req, uint64_t dir,
-                const char *name);
+/**
+ * This name is about to go: if an open file has it, the calling thread's
+ * session opens that file too.
+ *
+ * @param session  the calling thread's, which may look the name up.
+ */
+void opens_hold(struct opens *opens, struct capstan_session *session,
+                uint64_t dir, const char *name);
 
 #endif
