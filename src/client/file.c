@@ -174,6 +174,15 @@ int cli_resize(struct capstan_session *session, struct inode *inode,
     return rc;
 }
 
+void cli_set_id_drop(struct capstan_file *file)
+{
+    struct inode inode; /* the layout is minded elsewhere */
+
+    file->is_set_id =
+        cli_touch(file->session, file->inode.ino, cli_deadline(file->session),
+                  file->path, &inode) != 0;
+}
+
 int capstan_file_truncate(struct capstan_file *file, uint64_t size)
 {
     struct capstan_session *session = file->session;
@@ -186,8 +195,8 @@ int capstan_file_truncate(struct capstan_file *file, uint64_t size)
         return cli_fail(session, -EBADF, "truncate %s", file->path);
     if (size > INT64_MAX)
         return cli_fail(session, -EFBIG, "truncate %s", file->path);
-    rc = cli_touch(session, file->inode.ino, deadline, file->path,
-                   &file->inode);
+    rc =
+        cli_touch(session, file->inode.ino, deadline, file->path, &file->inode);
     if (rc == 0)
         rc = cli_resize(session, &file->inode, size, deadline, file->path);
     if (rc == 0)

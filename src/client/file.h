@@ -16,6 +16,7 @@ struct capstan_file {
     struct capstan_file *prev, *next; /* of the session */
     unsigned flags;                   /* enum capstan_open_flags */
     bool is_dirty;                    /* written and not yet synced */
+    bool is_set_id; /* a write takes set-user-id and set-group-id away */
     unsigned active;                  /* requests under way */
     uint8_t *ahead; /* the whole file, as it was when it was opened; or NULL */
     uint32_t ahead_len;
@@ -46,6 +47,10 @@ bool cli_ahead_read(struct capstan_file *file, uint64_t offset, void *memory,
 
 /** A file is about to be changed by this session: what came ahead is old. */
 void cli_ahead_drop(struct capstan_session *session, uint64_t ino);
+
+/** This user is about to change a file that others may run as its owner: they
+ *  may not any more. What fails is tried again at the next write. */
+void cli_set_id_drop(struct capstan_file *file);
 
 /** Free all open files without a word to servers: the session ends. */
 void cli_files_abandon(struct capstan_session *session);

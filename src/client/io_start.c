@@ -208,6 +208,8 @@ static int start(struct capstan_file *file, const struct capstan_run *runs,
                         file->path);
     if (is_write)
         cli_ahead_drop(session, file->inode.ino);
+    if (is_write && file->is_set_id)
+        cli_set_id_drop(file);
     request = mem_calloc(1, sizeof(*request));
     if (request == NULL)
         return cli_fail(session, -ENOMEM, "%s %s", verb, file->path);

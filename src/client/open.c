@@ -19,6 +19,8 @@
 #include <string.h>
 #include <utlist.h>
 
+#define SET_ID 06000u
+
 struct open_args {
     struct capstan_file *file; /* filled on success */
     const struct capstan_layout *layout;
@@ -250,6 +252,14 @@ static int prepare(struct capstan_session *session, const char *path,
     return 0;
 }
 
+/* Those that open by number mind this themselves: they write for many users. */
+static void mind_set_id(const struct capstan_session *session,
+                        struct open_args *args)
+{
+    args->file->is_set_id = (args->found.inode.mode & SET_ID) != 0 &&
+                            !session->cred.is_checked && session->cred.uid != 0;
+}
+
 int capstan_file_open(struct capstan_session *session, const char *path,
                       unsigned flags, const struct capstan_layout *layout,
                       struct capstan_file **file_out)
@@ -260,6 +270,8 @@ int capstan_file_open(struct capstan_session *session, const char *path,
     if (rc != 0)
         return rc;
     rc = cli_path_act(session, "open", path, open_name, &args);
+    if (rc == 0)
+        mind_set_id(session, &args);
     return finish(session, &args, rc, file_out);
 }
 

@@ -14,7 +14,9 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#define SET_ID 06000u
+#define SET_UID 04000u
+#define SET_GID 02000u
+#define GROUP_EXEC 010u
 
 static struct open_file *opened(const struct fuse_file_info *info)
 {
@@ -44,7 +46,7 @@ static int keep(fuse_req_t req, struct capstan_file *file,
 
     if (rc != 0)
         return rc;
-    open_file->is_set_id = (stat->mode & SET_ID) != 0;
+    open_file->is_set_id = (stat->mode & (SET_UID | SET_GID)) != 0;
     info->fh = (uintptr_t)open_file;
     info->direct_io = !fs->has_pages;
     info->keep_cache = 0;
@@ -154,7 +156,9 @@ static void drop_set_id(fuse_req_t req, struct open_file *file)
     session = fs_enter_checked(req);
     if (capstan_inode_stat(session, file->ino, &stat) != 0)
         return;
-    change.mode = stat.mode & ~SET_ID;
+    change.mode = stat.mode & ~SET_UID;
+    if (stat.mode & GROUP_EXEC)
+        change.mode &= ~SET_GID;
     if (stat.mode == change.mode ||
         capstan_inode_setattr(session, file->ino, &change, NULL) == 0)
         file->is_set_id = false;

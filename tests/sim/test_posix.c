@@ -201,6 +201,42 @@ static void test_set_id_bits_come_and_go(void)
     stop();
 }
 
+/* What others run as its owner is that no longer once somebody has changed it;
+ * user 0 may. */
+static void test_writing_takes_set_id_bits_away(void)
+{
+    struct capstan_file *file;
+    size_t done;
+
+    start();
+    make_closed("/f", 0777);
+    CU_ASSERT_EQUAL(chmod_as(0, "/f", 06777), 0);
+    CU_ASSERT_EQUAL(
+        capstan_file_open(s(0), "/f", CAPSTAN_OPEN_WRITE, NULL, &file), 0);
+    CU_ASSERT_EQUAL(capstan_file_write(file, 0, "root", 4, &done), 0);
+    CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+    CU_ASSERT_EQUAL(stat_of("/f").mode, 06777);
+
+    become(0, 10, 10);
+    CU_ASSERT_EQUAL(
+        capstan_file_open(s(0), "/f", CAPSTAN_OPEN_WRITE, NULL, &file), 0);
+    CU_ASSERT_EQUAL(stat_of("/f").mode, 06777); /* not by opening it */
+    CU_ASSERT_EQUAL(capstan_file_write(file, 0, "user", 4, &done), 0);
+    CU_ASSERT_EQUAL(stat_of("/f").mode, 0777);
+    CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+
+    become(0, 0, 0);
+    CU_ASSERT_EQUAL(chmod_as(0, "/f", 04777), 0);
+    become(0, 10, 10);
+    CU_ASSERT_EQUAL(
+        capstan_file_open(s(0), "/f", CAPSTAN_OPEN_WRITE, NULL, &file), 0);
+    CU_ASSERT_EQUAL(capstan_file_truncate(file, 1), 0);
+    CU_ASSERT_EQUAL(stat_of("/f").mode, 0777);
+    CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+    become(0, 0, 0);
+    stop();
+}
+
 /*
  * Links.
  */
@@ -740,6 +776,7 @@ int main(void)
         UNIT_TEST(test_who_has_checked_is_not_checked),
         UNIT_TEST(test_sticky_directories_keep_what_is_not_ours),
         UNIT_TEST(test_set_id_bits_come_and_go),
+        UNIT_TEST(test_writing_takes_set_id_bits_away),
         UNIT_TEST(test_symbolic_links_are_followed),
         UNIT_TEST(test_hard_links_share_one_file),
         UNIT_TEST(test_times_follow_what_is_done),
