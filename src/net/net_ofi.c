@@ -256,7 +256,8 @@ static void init(struct ofi_net *net, const struct net_config *config)
     net->recv_ctx = config->recv_ctx;
     net->caps.message_max = config->message_max;
     net->is_shm = strcmp(config->provider, "shm") == 0;
-    net->wait_fd = net->lock_fd = net->bell_fd = net->both_fd = -1;
+    net->wait_fd = net->lock_fd = net->bell_fd = -1;
+    net->timer_fd = net->both_fd = -1;
     ofi_line_init(&net->ended);
     if (getrandom(&net->next_key, sizeof(net->next_key), 0) < 0)
         net->next_key = clock_wall(net->clock);

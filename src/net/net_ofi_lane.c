@@ -23,9 +23,11 @@
  *    and frees the lane. What it was writing was never published;
  *  - the owner dies: its own lock goes (net_ofi_local.c), the sender detaches
  *    and the provider says that nobody is there;
- *  - the ring is full: the operation waits in its peer's line;
- *  - /dev/shm is full, no lane is free, or the kernel does not let us have the
- *    bell: no lane, the provider carries the messages;
+ *  - the ring is full: the operation waits in its peer's line, as long as the
+ *    owner lives (it computes, perhaps); nobody rings when there is room again,
+ *    so a sender that sleeps meanwhile is woken by a timer;
+ *  - /dev/shm is half full, no lane is free, or the kernel does not let us have
+ *    the bell: no lane, the provider carries the messages;
  *  - bytes that are no message: the lane is shut, and its sender goes back to
  *    the provider.
  */
@@ -39,13 +41,16 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #define HEAD 8u                /* bytes in front of a message: its length */
-#define SWITCH "CAPSTAN_LANES" /* in the environment of both; else: none */
+#define SWITCH "CAPSTAN_LANES" /* 0 in the environment of either: none */
 #define BELL_KIND "anon_inode:[eventfd]"
 #define SWEEP_NS (1 * NS_PER_SEC)
+#define RETRY_NS (1 * NS_PER_MS)
 #define TURN_MAX 32 /* messages of one lane, in one poll */
 #define POLLS 1024  /* of a busy endpoint, between looks at the clock */
 
@@ -56,51 +61,62 @@ static uint64_t footprint(size_t len)
 
 /* --- The bell --- */
 
-/* One descriptor that shows both the provider's events and the bell. */
-static int open_both(int provider_fd, int bell_fd)
+static bool watch(int epoll_fd, int fd)
 {
     struct epoll_event event = {.events = EPOLLIN};
-    int fd = epoll_create1(EPOLL_CLOEXEC);
 
-    if (fd < 0)
-        return -1;
-    if (epoll_ctl(fd, EPOLL_CTL_ADD, provider_fd, &event) == 0 &&
-        epoll_ctl(fd, EPOLL_CTL_ADD, bell_fd, &event) == 0)
-        return fd;
-    close(fd);
-    return -1;
+    return fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* A bell, a timer, and one descriptor that shows both and the provider's
+ * events. */
+static bool open_bell(struct ofi_net *net)
+{
+    net->bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    net->timer_fd =
+        timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    net->both_fd = epoll_create1(EPOLL_CLOEXEC);
+    return net->both_fd >= 0 && watch(net->both_fd, net->wait_fd) &&
+           watch(net->both_fd, net->bell_fd) &&
+           watch(net->both_fd, net->timer_fd);
+}
+
+static bool are_wanted(const struct ofi_net *net)
+{
+    const char *text = getenv(SWITCH);
+
+    return (text == NULL || strcmp(text, "0") != 0) && net->table != NULL &&
+           net->wait_fd >= 0 &&
+           footprint(net->caps.message_max) <= OFI_LANE_BYTES;
 }
 
 void ofi_lanes_open(struct ofi_net *net)
 {
-    int bell, both;
-
-    if (getenv(SWITCH) == NULL || net->table == NULL || net->wait_fd < 0 ||
-        footprint(net->caps.message_max) > OFI_LANE_BYTES ||
+    if (!are_wanted(net) ||
         pool_init(&net->lane_pool, net->pool.nbuffers, net->pool.buffer_size) !=
             0)
         return;
-    bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    both = bell < 0 ? -1 : open_both(net->wait_fd, bell);
-    if (both < 0) {
+    if (!open_bell(net)) {
         log_info("no lanes between processes: %m");
-        pool_fini(&net->lane_pool);
-        if (bell >= 0)
-            close(bell);
+        ofi_lanes_close(net);
         return;
     }
-    net->bell_fd = bell;
-    net->wait_fd = net->both_fd = both;
-    atomic_store(&net->table->bell_fd, bell);
+    net->wait_fd = net->both_fd;
+    atomic_store(&net->table->bell_fd, net->bell_fd);
 }
 
 void ofi_lanes_close(struct ofi_net *net)
 {
-    if (net->bell_fd >= 0)
-        close(net->bell_fd);
-    if (net->both_fd >= 0)
-        close(net->both_fd);
-    net->bell_fd = net->both_fd = -1;
+    close_fd(&net->bell_fd);
+    close_fd(&net->timer_fd);
+    close_fd(&net->both_fd);
     pool_fini(&net->lane_pool);
 }
 
@@ -166,13 +182,21 @@ static void unlock_lane(int fd, unsigned index)
     fcntl(fd, F_OFD_SETLK, &lock);
 }
 
+/* Half of /dev/shm is left to others: MPI keeps its own rings there. */
+static bool has_room(int fd)
+{
+    struct statvfs fs;
+
+    return fstatvfs(fd, &fs) == 0 && fs.f_bavail >= fs.f_blocks / 2;
+}
+
 /* Its pages are made now: a write to a full /dev/shm would kill us. */
 static bool make_pages(int fd, unsigned index)
 {
     off_t at = (off_t)(offsetof(struct ofi_table, rings) +
                        (size_t)index * OFI_LANE_BYTES);
 
-    return posix_fallocate(fd, at, OFI_LANE_BYTES) == 0;
+    return has_room(fd) && posix_fallocate(fd, at, OFI_LANE_BYTES) == 0;
 }
 
 static bool take_lane(struct ofi_peer *peer, unsigned index)
@@ -360,6 +384,9 @@ static void wake_up(struct ofi_net *net)
     net->is_resting = false;
     atomic_store(&net->table->is_asleep, 0);
     n = read(net->bell_fd, &count, sizeof(count));
+    if (net->is_timed)
+        n = read(net->timer_fd, &count, sizeof(count));
+    net->is_timed = false;
     (void)n; /* nobody may have rung */
 }
 
@@ -390,17 +417,33 @@ bool ofi_lanes_release(struct ofi_net *net, void *buffer)
     return true;
 }
 
+/* Peers whose lanes are full are tried again, asleep or not. */
+static void set_timer(struct ofi_net *net)
+{
+    struct itimerspec spec = {.it_value.tv_nsec = RETRY_NS};
+
+    net->is_timed = timerfd_settime(net->timer_fd, 0, &spec, NULL) == 0;
+}
+
+static bool is_empty(const struct ofi_lane *lane)
+{
+    /* In one order with what is said of sleep, as the sender's. */
+    return atomic_load(&lane->tail) == atomic_load(&lane->head);
+}
+
 bool ofi_lanes_may_sleep(struct ofi_net *net)
 {
     bool is_idle;
 
     if (net->bell_fd < 0)
         return true;
+    if (net->waiting != NULL)
+        set_timer(net);
     net->is_resting = true;
     atomic_store(&net->table->is_asleep, 1);
     is_idle = atomic_load(&net->table->nopened) == net->nlanes_seen;
     for (unsigned i = 0; is_idle && i < net->nlanes; i++)
-        is_idle = bytes_in(&net->table->lanes[net->lanes[i]]) == 0 ||
+        is_idle = is_empty(&net->table->lanes[net->lanes[i]]) ||
                   net->lane_pool.nfree == 0;
     return is_idle;
 }

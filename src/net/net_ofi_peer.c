@@ -13,7 +13,8 @@
  * Possible failure modes are:
  *  - nobody listens, or the host is silent: the provider reports neither (it
  *    says "again" for ever), so a line that has not moved for OFI_LINK_NS ends
- *    with ERR_LINK. The next operation connects anew;
+ *    with ERR_LINK. The next operation connects anew. A full lane of a process
+ *    that lives is waited for longer;
  *  - a shared-memory peer that does not exist yet, or died: the provider would
  *    crash or wait for ever, so it hears of an address only while the owner
  *    lives (net_ofi_local.c), and a dead one is removed with all its
@@ -246,6 +247,15 @@ static void stop_waiting(struct ofi_net *net, struct ofi_peer *peer)
     peer->is_waiting = false;
 }
 
+/* Who lives on this machine and takes nothing is slow: a program that computes,
+ * or that waits for a processor. */
+static uint64_t patience_ends(const struct ofi_net *net,
+                              const struct ofi_peer *peer)
+{
+    return clock_now(net->clock) +
+           (peer->lane != NULL ? OFI_LANE_NS : OFI_LINK_NS);
+}
+
 void ofi_peer_wait(struct ofi_net *net, struct ofi_peer *peer,
                    struct net_op *op)
 {
@@ -258,7 +268,7 @@ void ofi_peer_wait(struct ofi_net *net, struct ofi_peer *peer,
     net->waiting = peer;
     peer->nap_ns = NAP_MIN_NS;
     peer->next_try_ns = clock_now(net->clock) + peer->nap_ns;
-    peer->give_up_ns = clock_now(net->clock) + OFI_LINK_NS;
+    peer->give_up_ns = patience_ends(net, peer);
 }
 
 static struct net_op *line_take(struct ofi_line *line)
@@ -352,9 +362,11 @@ int ofi_peers_retry(struct ofi_net *net)
         ntaken += n;
         if (!peer->is_waiting)
             continue;
+        if (peer->give_up_ns > patience_ends(net, peer)) /* its lane is gone */
+            peer->give_up_ns = patience_ends(net, peer);
         if (n > 0) {
             peer->nap_ns = NAP_MIN_NS;
-            peer->give_up_ns = now_ns + OFI_LINK_NS;
+            peer->give_up_ns = patience_ends(net, peer);
         } else if (now_ns >= peer->give_up_ns) {
             log_info("peer %llu: no link", (unsigned long long)peer->id);
             ofi_peer_fail(net, peer);

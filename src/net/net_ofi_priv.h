@@ -40,6 +40,7 @@
 #define OFI_SHM_SLOTS 240 /* peers in one life of a shm endpoint: 256 */
 #define OFI_PEERS_MAX (1u << 20)
 #define OFI_LINK_NS (2 * NS_PER_SEC) /* a link that takes nothing is dead */
+#define OFI_LANE_NS (60 * NS_PER_SEC) /* a lane, while its owner lives */
 
 struct ofi_net;
 struct ofi_peer;
@@ -131,7 +132,9 @@ struct ofi_net {
     struct ofi_table *table; /* shows us to peers on this machine, or NULL */
     int lock_fd;             /* held while this endpoint lives */
     int bell_fd;             /* rung when messages come; -1: no lanes */
-    int both_fd;             /* wait_fd, then: of provider and bell */
+    int timer_fd;            /* ends a sleep while a lane of ours is full */
+    bool is_timed;           /* it runs, or ran out */
+    int both_fd;             /* wait_fd, then: of provider, bell and timer */
     bool is_resting;         /* the table says that we sleep */
     struct pool lane_pool;   /* receive buffers of lanes */
     uint16_t lanes[OFI_LANES_MAX]; /* those open, as of nlanes_seen */

@@ -22,3 +22,11 @@ export CAPSTAN_TEST_PREFIX=capstan:/
 . "$top_srcdir/tests/mpi/lib.sh"
 trap 'rm -rf "$work"; finish' EXIT
 each "$top_builddir/tests/mpi/test_basics" "$files"
+# The other ways between processes of one machine.
+ranks=2
+for way in CAPSTAN_LANES=0 CAPSTAN_NO_SHORTCUT=1; do
+    export "$way"
+    each "$top_builddir/tests/mpi/test_basics" "$files"
+    each "$top_builddir/tests/mpi/test_requests" "$files" 100
+    unset "${way%=*}"
+done

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Lanes between processes of one machine: taken where they may be, freed by the
- * death of their sender, full, and filled with what is no message.
+ * death of their sender, full, and filled with what is no message; and where they
+ * may not be, the provider does it all.
  */
 #include "base/err.h"
 #include "base/rng.h"
@@ -10,13 +11,18 @@
 
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define PROVIDER "tcp;ofi_rxm"
+#define HIDDEN "CAPSTAN_TEST_HIDDEN" /* from other processes */
 
 static struct kit_end a, b;
 
@@ -76,16 +82,25 @@ static void test_messages_of_all_lengths_pass_in_order(void)
     close_both();
 }
 
+enum { MANY = OFI_LANE_BYTES / KIT_MESSAGE_MAX + 8 };
+
+/* More than the lane to this peer holds. */
+static void fill_lane(uint64_t peer, struct kit_call calls[MANY])
+{
+    static char bytes[KIT_MESSAGE_MAX];
+
+    for (unsigned i = 0; i < MANY; i++)
+        CU_ASSERT_EQUAL_FATAL(
+            kit_send(&a, NULL, &calls[i], peer, bytes, sizeof(bytes)), 0);
+}
+
 static void test_full_lane_lets_the_sender_wait(void)
 {
-    enum { N = OFI_LANE_BYTES / KIT_MESSAGE_MAX + 8 };
-    static char bytes[KIT_MESSAGE_MAX];
+    enum { N = MANY };
     static struct kit_call calls[N];
     uint64_t peer = open_both();
 
-    for (unsigned i = 0; i < N; i++)
-        CU_ASSERT_EQUAL_FATAL(
-            kit_send(&a, NULL, &calls[i], peer, bytes, sizeof(bytes)), 0);
+    fill_lane(peer, calls);
     for (unsigned i = 0; i < 100; i++)
         net_poll(a.net);
     CU_ASSERT_EQUAL(calls[0].nended, 1);
@@ -94,6 +109,54 @@ static void test_full_lane_lets_the_sender_wait(void)
     CU_ASSERT(kit_until(&b, &a, &b.nreceived, N + 1));
     CU_ASSERT_EQUAL(calls[N - 1].rc, 0);
     close_both();
+}
+
+/* Nobody rings when there is room again. */
+static void test_full_lane_does_not_let_the_sender_oversleep(void)
+{
+    static struct kit_call calls[MANY];
+    uint64_t peer = open_both();
+    struct pollfd fd = {.fd = net_wait_fd(a.net), .events = POLLIN};
+
+    fill_lane(peer, calls);
+    for (unsigned i = 0; i < 3; i++) {
+        while (net_may_sleep(a.net) != 0)
+            net_poll(a.net);
+        CU_ASSERT_EQUAL(poll(&fd, 1, 10000), 1);
+        net_poll(a.net);
+    }
+    CU_ASSERT_EQUAL(calls[MANY - 1].nended, 0);
+    CU_ASSERT(kit_until(&a, &b, &calls[MANY - 1].nended, 1));
+    while (net_may_sleep(a.net) != 0)
+        net_poll(a.net);
+    CU_ASSERT_EQUAL(poll(&fd, 1, 0), 0);
+    close_both();
+}
+
+/* A process that is stopped is waited for longer than a link; a dead one not.
+ */
+static void test_full_lane_outlasts_a_stop_but_not_a_death(void)
+{
+    static struct kit_call calls[MANY];
+    struct kit_server server = {0};
+    uint64_t peer, until_ns;
+
+    CU_ASSERT_EQUAL_FATAL(kit_open(&a, PROVIDER, NULL, 8), 0);
+    CU_ASSERT_EQUAL_FATAL(kit_server_start(&server, PROVIDER, "0"), 0);
+    CU_ASSERT_EQUAL_FATAL(
+        net_peer_insert(a.net, server.name, server.name_len, &peer), 0);
+    CU_ASSERT_EQUAL_FATAL(kit_ask(&a, peer, 1), 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(peer_of(&a, peer)->lane);
+    kill(server.pid, SIGSTOP);
+    fill_lane(peer, calls);
+    until_ns = clock_now(clock_real()) + OFI_LINK_NS + NS_PER_SEC / 2;
+    while (clock_now(clock_real()) < until_ns)
+        net_wait(a.net, until_ns);
+    CU_ASSERT_EQUAL(calls[MANY - 1].nended, 0);
+    kit_server_kill(&server);
+    CU_ASSERT(kit_until(&a, NULL, &calls[MANY - 1].nended, 1));
+    CU_ASSERT_EQUAL(calls[MANY - 1].rc, -ERR_LINK);
+    net_close(a.net);
 }
 
 /* The descriptor, not the deadline, ends the sleep. */
@@ -166,6 +229,80 @@ static void test_rma_by_the_provider_ends_the_lane(void)
     close_both();
 }
 
+/* Who is root may touch every process, unless it does without that right. */
+static void allow_ptrace(bool is_allowed)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+
+    CU_ASSERT_EQUAL_FATAL(syscall(SYS_capget, &header, data), 0);
+    if (is_allowed)
+        data[0].effective |= data[0].permitted & 1u << CAP_SYS_PTRACE;
+    else
+        data[0].effective &= ~(1u << CAP_SYS_PTRACE);
+    CU_ASSERT_EQUAL_FATAL(syscall(SYS_capset, &header, data), 0);
+}
+
+/* As between containers, under Yama, or where a server gave up rights. */
+static void test_memory_out_of_reach_leaves_all_to_the_provider(void)
+{
+    static unsigned char bytes[4096];
+    struct kit_server server = {0};
+    struct kit_call call = {.op.done = NULL};
+    unsigned nwrong = 0;
+    uint64_t peer;
+
+    setenv(HIDDEN, "1", 1);
+    CU_ASSERT_EQUAL_FATAL(kit_open(&a, PROVIDER, NULL, 8), 0);
+    CU_ASSERT_EQUAL_FATAL(kit_server_start(&server, PROVIDER, "0"), 0);
+    unsetenv(HIDDEN);
+    allow_ptrace(false);
+    CU_ASSERT_EQUAL_FATAL(
+        net_peer_insert(a.net, server.name, server.name_len, &peer), 0);
+    for (uint32_t i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(kit_ask(&a, peer, i), 0);
+    CU_ASSERT_FALSE(peer_of(&a, peer)->can_copy);
+    CU_ASSERT_PTR_NULL(peer_of(&a, peer)->lane);
+    kit_send(&a, NULL, &call, peer, "abcd", 4);
+    CU_ASSERT(kit_until(&a, NULL, &call.nended, 1));
+    call.nended = 0;
+    CU_ASSERT_EQUAL_FATAL(net_read(a.net, &call.op, peer, bytes, sizeof(bytes),
+                                   NULL, server.remote.addr,
+                                   server.remote.key),
+                          0);
+    CU_ASSERT(kit_until(&a, NULL, &call.nended, 1));
+    CU_ASSERT_EQUAL(call.rc, 0);
+    for (unsigned i = 0; i < sizeof(bytes); i++)
+        nwrong += bytes[i] != i % 251;
+    CU_ASSERT_EQUAL(nwrong, 0);
+    CU_ASSERT_EQUAL(kit_ask(&a, peer, 9), 0);
+    allow_ptrace(true);
+    kit_server_stop(&server);
+    net_close(a.net);
+}
+
+/* CAPSTAN_LANES=0 in either process: memory is copied, messages are not. */
+static void test_lanes_can_be_turned_off(void)
+{
+    struct kit_call call;
+    uint64_t peer;
+
+    setenv("CAPSTAN_LANES", "0", 1);
+    CU_ASSERT_EQUAL_FATAL(kit_open(&b, PROVIDER, NULL, 8), 0);
+    unsetenv("CAPSTAN_LANES");
+    CU_ASSERT_EQUAL_FATAL(kit_open(&a, PROVIDER, NULL, 8), 0);
+    peer = kit_peer(&a, &b);
+    CU_ASSERT_EQUAL_FATAL(kit_send(&a, &b, &call, peer, "abcd", 4), 0);
+    CU_ASSERT_FATAL(kit_until(&b, &a, &b.nreceived, 1));
+    CU_ASSERT_TRUE(peer_of(&a, peer)->can_copy);
+    CU_ASSERT_PTR_NULL(peer_of(&a, peer)->lane);
+    peer = kit_peer(&b, &a);
+    CU_ASSERT_EQUAL_FATAL(kit_send(&b, &a, &call, peer, "abcd", 4), 0);
+    CU_ASSERT_FATAL(kit_until(&a, &b, &a.nreceived, 1));
+    CU_ASSERT_PTR_NULL(peer_of(&b, peer)->lane);
+    close_both();
+}
+
 static unsigned count_open(const struct kit_end *end)
 {
     unsigned n = 0;
@@ -207,13 +344,19 @@ int main(int argc, char **argv)
     CU_TestInfo tests[] = {
         {"all lengths, in order", test_messages_of_all_lengths_pass_in_order},
         {"full", test_full_lane_lets_the_sender_wait},
+        {"full, asleep", test_full_lane_does_not_let_the_sender_oversleep},
+        {"full, stopped", test_full_lane_outlasts_a_stop_but_not_a_death},
         {"bell", test_bell_is_seen_by_who_sleeps},
         {"no message", test_bytes_that_are_no_message_shut_the_lane},
         {"rma by the provider", test_rma_by_the_provider_ends_the_lane},
+        {"out of reach", test_memory_out_of_reach_leaves_all_to_the_provider},
+        {"turned off", test_lanes_can_be_turned_off},
         {"death", test_death_frees_lanes},
         CU_TEST_INFO_NULL};
 
-    setenv("CAPSTAN_LANES", "1", 1);
+    unsetenv("CAPSTAN_LANES");
+    if (getenv(HIDDEN) != NULL)
+        prctl(PR_SET_DUMPABLE, 0);
     if (argc == 4 && strcmp(argv[1], "--serve") == 0)
         return kit_serve(argv[2], argv[3]);
     if (!kit_has(PROVIDER)) {
