@@ -32,6 +32,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -207,12 +208,22 @@ static uint64_t network_number(void)
     return stat("/proc/self/ns/net", &stat_buf) == 0 ? stat_buf.st_ino : 0;
 }
 
+/* A file beyond the process's limit would end it by a signal. */
+static bool may_be_so_large(size_t size)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur >= size;
+}
+
 int ofi_local_create(struct ofi_net *net)
 {
     struct ofi_table *table = MAP_FAILED;
     char path[PATH_MAX_BYTES];
     int fd = -1, rc;
 
+    if (!may_be_so_large(sizeof(*table)))
+        return -EFBIG;
     sweep();
     path_of(net->name, net->name_len, path);
     rc = claim(path, &fd);
