@@ -6,6 +6,7 @@
 #   MATRIX=quick   2 ranks, taken up by 4, on a cluster (default)
 #   MATRIX=full    1, 2, 4, 7 ranks, taken up by 2, 4, 7, 1, on a cluster and on plain
 #                  files; also a killed rank
+#   MATRIX_PAIRS=. other numbers of ranks, "1:2 7:4" for example
 #   MATRIX_IO=...  plain files by another io component: ompio, romio321; and no
 #                  cluster
 #   MATRIX_WITH=.. more of check_load's words, progress=1 for example
@@ -18,6 +19,7 @@ quick) pairs="2:4" ;;
 full) pairs="1:2 2:4 4:7 7:1" ;;
 *) fail "MATRIX=$MATRIX: quick or full" ;;
 esac
+pairs=${MATRIX_PAIRS:-$pairs}
 seed=${MATRIX_SEED:-$$}
 echo "MATRIX_SEED=$seed"
 formats="tar tfrecord raw records"
