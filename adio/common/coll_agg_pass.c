@@ -5,7 +5,8 @@
  * rank's round message says from whom the data comes and to whom it goes on. A
  * group is ordered by node, the aggregator's own first: the first ranks of the
  * nodes are one binary tree, and the ranks of a node another below its first,
- * so that bytes enter a node once.
+ * so that bytes enter a node once. Of a write the first of a group sends, and
+ * the others need not.
  *
  * Possible failure modes: no memory for the order of the clients, before any
  * round. Groups are found by a hash of what is wanted; that two wishes differ

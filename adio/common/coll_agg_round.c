@@ -192,7 +192,28 @@ static int send_group(struct coll_op *op, struct agg_slot *slot, size_t first,
     return 0;
 }
 
-static int deliver(struct coll_op *op, struct agg_slot *slot)
+/* Of ranks that write the same bytes the nearest one sends them: MPI leaves
+ * open whose bytes stay. */
+static int receive_group(struct coll_op *op, struct agg_slot *slot,
+                         size_t first, size_t end)
+{
+    struct coll_wish **order = op->agg->pass.order;
+    uint64_t bytes;
+    int rc = describe(op->agg, slot, order[first], &bytes);
+
+    if (rc != 0)
+        return rc;
+    for (size_t i = first; i < end; i++) {
+        if (i > first)
+            order[i]->rounds[slot - op->agg->slots].from = COLL_SPARED;
+        order[i]->left -= order[i]->wanted;
+        announce(op, slot, order[i]);
+    }
+    receive(op, slot, order[first]->rank);
+    return 0;
+}
+
+int coll_round_post(struct coll_op *op, struct agg_slot *slot)
 {
     struct coll_pass *pass = &op->agg->pass;
     int rc = ask_clients(op, slot);
@@ -202,29 +223,10 @@ static int deliver(struct coll_op *op, struct agg_slot *slot)
         coll_pass_sort(pass);
     for (size_t i = 0; i < pass->n && rc == 0; i = end) {
         end = coll_pass_group_end(pass, i);
-        rc = send_group(op, slot, i, end);
+        if (op->verb == COLL_READ)
+            rc = send_group(op, slot, i, end);
+        else
+            rc = receive_group(op, slot, i, end);
     }
     return rc;
-}
-
-static int collect(struct coll_op *op, struct agg_slot *slot)
-{
-    struct coll_pass *pass = &op->agg->pass;
-    int rc = ask_clients(op, slot);
-    uint64_t bytes;
-
-    for (size_t i = 0; i < pass->n && rc == 0; i++) {
-        rc = describe(op->agg, slot, pass->order[i], &bytes);
-        if (rc != 0)
-            break;
-        pass->order[i]->left -= pass->order[i]->wanted;
-        announce(op, slot, pass->order[i]);
-        receive(op, slot, pass->order[i]->rank);
-    }
-    return rc;
-}
-
-int coll_round_post(struct coll_op *op, struct agg_slot *slot)
-{
-    return op->verb == COLL_READ ? deliver(op, slot) : collect(op, slot);
 }

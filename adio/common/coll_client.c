@@ -189,12 +189,12 @@ static void take_round(struct coll_op *op, size_t i)
     peer->left -= cut(client, peer, peer->round.hi);
     peer->reached = peer->round.hi;
     place->bytes = cut(client, peer, peer->round.valid);
-    if (place->bytes > 0) {
+    op->bytes += place->bytes;
+    if (place->bytes > 0 && place->round.from != COLL_SPARED) {
         coll_memory_make(&client->scratch, &place->memory);
         (op->verb == COLL_READ ? receive : send)(op, peer, place,
                                                  requests_of(op, i, which));
         place->nunder_way = 1;
-        op->bytes += place->bytes;
     }
     while (peer->first < peer->list->n &&
            run_end(&peer->list->runs[peer->first]) <= peer->round.hi)

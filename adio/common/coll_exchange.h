@@ -36,6 +36,7 @@ struct coll_wire_run {
 #define COLL_PASS_WITHIN 2  /* and of this one */
 #define COLL_PASS_MAX 4
 #define COLL_NO_RANK (-1)
+#define COLL_SPARED (-2) /* WRITE: somebody else sends these bytes */
 
 /* The round lo .. hi - 1 of an aggregator; below `valid` bytes exist. */
 struct coll_round {
