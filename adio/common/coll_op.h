@@ -23,7 +23,8 @@
 
 /* Tags on the engine's own communicator. */
 enum coll_tag {
-    COLL_TAG_REQUEST = 1,
+    COLL_TAG_NEVER, /* used by no message */
+    COLL_TAG_REQUEST,
     COLL_TAG_ROUND,
     COLL_TAG_DATA,
     COLL_TAG_STEP, /* and the next: two steps may be under way */

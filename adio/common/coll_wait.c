@@ -7,6 +7,10 @@
  * may well return at once. So a rank polls for a moment and then sleeps until
  * another one wakes it (at the ring), its driver does, or a nap is over.
  *
+ * Who sleeps at the ring in a blocking call lets MPI move on what the program
+ * has under way before each sleep: another rank may have to get a message of
+ * this one before it can come to the ring.
+ *
  * Within MPI_Wait a rank may sleep too, but not within an MPI_Test between
  * which the program computes: a thread that has used next to no processor time
  * since the last step is taken to wait.
@@ -40,6 +44,15 @@ static bool has_polled(const struct coll_op *op, struct coll_wait *wait)
     return wait->npolls++ >= (is_crowded ? crowded : POLLS_ALONE);
 }
 
+/* Nobody sends what is looked for: it is MPI's progress that is wanted. */
+static void let_mpi_progress(const struct coll_op *op)
+{
+    int flag;
+
+    PMPI_Iprobe(op->file->rank, COLL_TAG_NEVER, op->kept->comm, &flag,
+                MPI_STATUS_IGNORE);
+}
+
 void coll_wait(struct coll_op *op, struct coll_wait *wait)
 {
     const struct timespec nap = {.tv_nsec = NAP_NS};
@@ -49,9 +62,10 @@ void coll_wait(struct coll_op *op, struct coll_wait *wait)
         op->file->driver->idle(op->file);
     else if (!has)
         sched_yield();
-    else if (op->kept->is_at_ring)
+    else if (op->kept->is_at_ring) {
+        let_mpi_progress(op);
         coll_ring_doze(op->kept, DOZE_US);
-    else
+    } else
         nanosleep(&nap, NULL);
 }
 

@@ -16,6 +16,7 @@ struct mpi_test test;
 #define PIECE 1000     /* bytes of a request: odd for blocks and stripes */
 #define REQUESTS 1500  /* of a rank; what is in flight is a few dozen */
 #define COMPUTE_MS 700 /* without a call of MPI */
+#define MESSAGE (4 << 20)
 
 static MPI_File open_file(const char *name)
 {
@@ -173,12 +174,47 @@ static void test_requests_move_while_others_are_waited_for(void)
     OK(MPI_File_close(&file));
 }
 
+/* A rank waits in a blocking collective for one that first wants a message of
+ * it, too large to be on its way already. */
+static void test_collectives_let_messages_through(void)
+{
+    MPI_File file = open_file("messages");
+    int next = (test.rank + 1) % test.size;
+    int before = (test.rank + test.size - 1) % test.size;
+    char *out = calloc(MESSAGE, 1), *in = malloc(MESSAGE);
+    char piece[PIECE];
+    MPI_Request message;
+
+    CHECK(out != NULL && in != NULL);
+    for (int i = 0; i < 3; i++) {
+        memset(out, byte_of(test.rank, i), MESSAGE);
+        OK(MPI_Isend(out, MESSAGE, MPI_BYTE, next, 2, MPI_COMM_WORLD,
+                     &message));
+        if (test.rank > 0)
+            OK(MPI_Recv(in, MESSAGE, MPI_BYTE, before, 2, MPI_COMM_WORLD,
+                        MPI_STATUS_IGNORE));
+        OK(MPI_File_read_at_all(file, 0, piece, PIECE, MPI_BYTE,
+                                MPI_STATUS_IGNORE));
+        OK(MPI_File_set_view(file, 0, MPI_BYTE, MPI_BYTE, "native",
+                             MPI_INFO_NULL));
+        if (test.rank == 0)
+            OK(MPI_Recv(in, MESSAGE, MPI_BYTE, before, 2, MPI_COMM_WORLD,
+                        MPI_STATUS_IGNORE));
+        OK(MPI_Wait(&message, MPI_STATUS_IGNORE));
+        CHECK(in[0] == byte_of(before, i) && in[MESSAGE - 1] == in[0]);
+    }
+    free(out);
+    free(in);
+    OK(MPI_File_close(&file));
+}
+
 int main(int argc, char **argv)
 {
     test_start(&argc, &argv);
     test_requests_beyond_the_bound_wait(argc > 2 ? atoi(argv[2]) : REQUESTS);
     test_computing_is_no_failure();
     test_requests_move_while_others_are_waited_for();
+    test_collectives_let_messages_through();
     MPI_Finalize();
     return 0;
 }
