@@ -170,9 +170,8 @@ static void set_up(struct coll_op *op, const struct run *runs, size_t nruns)
     op->local.is_tangled = is_tangled;
 }
 
-void coll_start(struct adio_file *file, enum coll_verb verb,
-                const struct run *runs, size_t nruns,
-                const struct adio_error *local, struct coll_op **op_out)
+/* An operation that nobody steps yet. */
+static struct coll_op *begin(struct adio_file *file)
 {
     struct coll_op *op;
     size_t taken;
@@ -186,14 +185,23 @@ void coll_start(struct adio_file *file, enum coll_verb verb,
     op->mem_before = taken;
     op->file = file;
     op->kept = file->coll;
-    op->verb = verb;
     op->request = MPI_REQUEST_NULL;
+    op->since = coll_trace_now(op->kept->trace);
+    return op;
+}
+
+void coll_start(struct adio_file *file, enum coll_verb verb,
+                const struct run *runs, size_t nruns,
+                const struct adio_error *local, struct coll_op **op_out)
+{
+    struct coll_op *op = begin(file);
+
+    op->verb = verb;
     if (local != NULL && local->code != 0)
         op->error = *local;
     else
         set_up(op, runs, nruns);
     coll_classify_start(op);
-    op->since = coll_trace_now(op->kept->trace);
     enqueue(op->kept, op);
     *op_out = op;
 }
@@ -299,4 +307,24 @@ int coll_run(struct adio_file *file, enum coll_verb verb,
     while (!coll_step(op))
         coll_wait(op, &wait);
     return coll_finish(&op, bytes_out, error);
+}
+
+/* An operation that has nothing but its end: AGREE, with the word where others
+ * have their rounds. */
+int coll_agree(struct adio_file *file, uint32_t *word_inout,
+               struct adio_error *error_inout)
+{
+    struct coll_op *op = begin(file);
+    struct coll_wait wait = {0};
+
+    op->state = COLL_AGREE;
+    op->explain.rounds = *word_inout;
+    op->error = *error_inout;
+    enqueue(op->kept, op);
+    while (!coll_step(op))
+        coll_wait(op, &wait);
+    *word_inout = op->explain.rounds;
+    *error_inout = op->error;
+    free_op(op);
+    return error_inout->code;
 }

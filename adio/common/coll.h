@@ -72,6 +72,17 @@ int coll_run(struct adio_file *file, enum coll_verb verb,
              struct adio_error *error);
 
 /**
+ * Agree on how something went that is no transfer: adio_agree(), by way of the
+ * memory that the ranks share where there is some. Collective, blocking; the
+ * file has no operation under way here.
+ *
+ * @param word_inout  becomes the largest of what the ranks give.
+ * @return 0, or the lowest failing rank's code, with its text in *error_inout.
+ */
+int coll_agree(struct adio_file *file, uint32_t *word_inout,
+               struct adio_error *error_inout);
+
+/**
  * Make what collectives on this file need, kept at file->coll. Collective and
  * blocking: adio_open() calls it, so that a nonblocking start never blocks; a
  * file without it is prepared by its first coll_start().

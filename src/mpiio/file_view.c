@@ -139,9 +139,11 @@ static void find_displacement(struct adio_file *adio, MPI_Offset *disp_inout,
             adio->view, (uint64_t)at * adio->view->etype_size);
 }
 
+/* @param has_hints_inout  in: here, out: on any rank. */
 static int set_view(struct face_file *face, MPI_Offset disp,
                     ompi_datatype_t *etype, ompi_datatype_t *filetype,
-                    const char *datarep, struct adio_error *error)
+                    const char *datarep, uint32_t *has_hints_inout,
+                    struct adio_error *error)
 {
     const struct face_rep *rep = NULL;
     struct adio_view *view = NULL;
@@ -149,7 +151,7 @@ static int set_view(struct face_file *face, MPI_Offset disp,
     find_displacement(face->adio, &disp, error);
     if (error->code == 0)
         make_in_rep(face, disp, etype, filetype, datarep, &rep, &view, error);
-    if (adio_agree(face->adio->comm, error) != 0) {
+    if (coll_agree(face->adio, has_hints_inout, error) != 0) {
         view_destroy(&view);
         return error->code;
     }
@@ -183,20 +185,31 @@ static void tell_plan(struct adio_file *adio)
     flat_put(&bytes);
 }
 
+/* Rank 0's hints are everybody's. */
+static void take_hints(ompi_file_t *fh, opal_info_t *info)
+{
+    struct face_file *face = face_of(fh);
+
+    face_take_info(&face->adio->hints, info);
+    adio_share_hints(face->adio);
+    face->is_shown = false; /* Open MPI changes its info too */
+    face_info_refresh(fh);
+}
+
 int face_set_view(ompi_file_t *fh, MPI_Offset disp, ompi_datatype_t *etype,
                   ompi_datatype_t *filetype, const char *datarep,
                   opal_info_t *info)
 {
     struct face_file *face = face_of(fh);
     struct adio_error error = {0};
+    uint32_t has_hints = info != NULL && !opal_list_is_empty(&info->super);
 
     face_drain(face);
     OPAL_THREAD_LOCK(&face->lock);
-    if (set_view(face, disp, etype, filetype, datarep, &error) == 0) {
-        face_take_info(&face->adio->hints, info);
-        adio_share_hints(face->adio);
-        face->is_shown = false;
-        face_info_refresh(fh);
+    if (set_view(face, disp, etype, filetype, datarep, &has_hints, &error) ==
+        0) {
+        if (has_hints)
+            take_hints(fh, info);
         tell_plan(face->adio);
     }
     OPAL_THREAD_UNLOCK(&face->lock);
