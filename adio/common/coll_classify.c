@@ -9,8 +9,8 @@
  *   4. rank after rank, in large pieces: direct;
  *   5. the rest: two-phase.
  *
- * On one node 3 and 5 go through shared memory (coll_stream.c) when the ranks
- * together want every byte of a range.
+ * On one node 3 goes through shared memory (coll_stream.c), and so does 5 when
+ * the ranks together want every byte of a range.
  *
  * The operator is associative and keeps rank order (it is not commutative):
  * that is what lets it see "rank r ends before rank r + 1 begins" in O(1)
@@ -210,15 +210,21 @@ static const char *how_mixed(const struct coll_summary *all)
     return "ranks interleave";
 }
 
-/* Ranks of one node need no messages where there are no holes; where there are,
- * the ring's boards will tell the next time whether ranks are apart. */
+bool coll_is_one_list(const struct coll_op *op)
+{
+    return op->verb == COLL_READ && op->all.is_alike && !op->all.is_tangled;
+}
+
+/* Ranks of one node need no messages where there are no holes, or the same ones
+ * for all; where there are others the ring's boards will tell the next time
+ * whether ranks are apart. */
 static enum coll_state through_ring(struct coll_op *op,
                                     enum coll_state by_messages)
 {
     bool is_boards = op->kept->ring == NULL && is_listed(&op->all);
 
     if (!coll_ring_is_possible(op) ||
-        !(coll_has_no_holes(&op->all) || is_boards))
+        !(coll_has_no_holes(&op->all) || coll_is_one_list(op) || is_boards))
         return by_messages;
     return COLL_RING;
 }
@@ -277,8 +283,7 @@ static enum coll_state choose_by_access(struct coll_op *op, bool may_direct,
 static enum coll_state choose(struct coll_op *op)
 {
     const struct coll_summary *all = &op->all;
-    bool may_share = op->verb == COLL_READ && all->is_alike &&
-                     !all->is_tangled && op->file->size > 1;
+    bool may_share = coll_is_one_list(op) && op->file->size > 1;
 
     switch ((enum adio_strategy)all->strategy) {
     case ADIO_STRATEGY_SHARE:

@@ -223,6 +223,9 @@ void coll_ring_doze(struct coll_kept *kept, unsigned most_us);
 /** Does every byte from the first to the last belong to somebody? */
 bool coll_has_no_holes(const struct coll_summary *all);
 
+/** Do all ranks read the same pieces, in order? */
+bool coll_is_one_list(const struct coll_op *op);
+
 /** May all ranks of the file meet in a ring's memory? */
 bool coll_ring_is_possible(const struct coll_op *op);
 

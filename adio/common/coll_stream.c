@@ -57,7 +57,13 @@ int coll_stream_create(struct coll_stream **stream_out)
 
 void coll_stream_free(struct coll_stream **stream_p)
 {
-    free(*stream_p);
+    struct coll_stream *stream = *stream_p;
+
+    if (stream == NULL)
+        return;
+    for (int i = 0; i < 2; i++)
+        coll_list_fini(&stream->ios[i].packed);
+    free(stream);
     *stream_p = NULL;
 }
 
@@ -74,6 +80,18 @@ static bool is_claiming(struct coll_op *op)
         if (coll_owner_rank(op, i) == op->file->rank)
             return true;
     return false;
+}
+
+/* What the steps are cut from. */
+static void lay_steps(const struct coll_op *op, struct coll_stream *stream)
+{
+    uint64_t step = stream->step_bytes;
+
+    stream->is_packed = !coll_has_no_holes(&op->all);
+    stream->lo = stream->is_packed ? 0 : op->all.begin;
+    stream->hi = stream->is_packed ? op->local.bytes : op->all.end;
+    stream->begin = stream->lo / step * step;
+    stream->nsteps = (stream->hi - stream->begin + step - 1) / step;
 }
 
 static void enter(struct coll_op *op)
@@ -95,9 +113,7 @@ static void enter(struct coll_op *op)
     stream->nslots = RING_BYTES / stream->step_bytes;
     if (stream->nslots > RING_SLOTS_MAX)
         stream->nslots = RING_SLOTS_MAX;
-    stream->begin = op->all.begin / stream->step_bytes * stream->step_bytes;
-    stream->nsteps = (op->all.end - stream->begin + stream->step_bytes - 1) /
-                     stream->step_bytes;
+    lay_steps(op, stream);
     stream->ranks = (unsigned)op->file->size;
     stream->nios = is_cheap ? 1 : 2;
     stream->is_claiming = is_claiming(op);
@@ -110,14 +126,14 @@ static uint64_t step_lo(const struct coll_op *op, uint64_t step)
 {
     uint64_t lo = op->stream->begin + step * op->stream->step_bytes;
 
-    return lo > op->all.begin ? lo : op->all.begin;
+    return lo > op->stream->lo ? lo : op->stream->lo;
 }
 
 static uint64_t step_hi(const struct coll_op *op, uint64_t step)
 {
     uint64_t hi = op->stream->begin + (step + 1) * op->stream->step_bytes;
 
-    return hi < op->all.end ? hi : op->all.end;
+    return hi < op->stream->hi ? hi : op->stream->hi;
 }
 
 static struct ring_slot *slot_of(const struct coll_stream *stream,
@@ -212,17 +228,40 @@ static void fail(struct coll_op *op, struct stream_io *io,
     coll_ring_event(op->kept->ring, INT_MAX);
 }
 
+/* Give a step to the driver. */
+static int start_io(struct coll_op *op, struct stream_io *io,
+                    struct adio_error *error)
+{
+    const struct adio_driver *driver = op->file->driver;
+    struct coll_stream *stream = op->stream;
+    const struct run *run = &io->run;
+    int rc;
+
+    if (!stream->is_packed && op->verb == COLL_WRITE)
+        return driver->iwritelist(op->file, run, 1, &io->io, error);
+    if (!stream->is_packed)
+        return driver->ireadlist(op->file, run, 1, &io->io, error);
+    rc = coll_packed_list(&op->mine, &stream->taken, run->offset,
+                          run->offset + run->length,
+                          (char *)(uintptr_t)run->mem, &io->packed);
+    if (rc != 0) {
+        adio_error_set(error, rc, "%s: a step of the ring", op->file->display);
+        return rc;
+    }
+    return driver->ireadlist(op->file, io->packed.runs, io->packed.n, &io->io,
+                             error);
+}
+
 static void start(struct coll_op *op, struct stream_io *io, uint64_t step,
                   bool is_second_try)
 {
-    const struct adio_driver *driver = op->file->driver;
     struct adio_error error = {0};
     uint64_t lo = step_lo(op, step);
     char *data = !is_second_try && is_covered(op, step) ? own_data_of(op, step)
                                                         : data_of(op, step);
-    int rc;
 
     *io = (struct stream_io){
+        .packed = io->packed,
         .is_under_way = true,
         .is_second_try = is_second_try,
         .step = step,
@@ -233,11 +272,7 @@ static void start(struct coll_op *op, struct stream_io *io, uint64_t step,
                 .mem = (uint64_t)(uintptr_t)data},
     };
     op->explain.takeovers += is_second_try;
-    if (op->verb == COLL_READ)
-        rc = driver->ireadlist(op->file, &io->run, 1, &io->io, &error);
-    else
-        rc = driver->iwritelist(op->file, &io->run, 1, &io->io, &error);
-    if (rc != 0)
+    if (start_io(op, io, &error) != 0)
         fail(op, io, &error);
 }
 
@@ -335,10 +370,15 @@ static void copy_early(struct coll_op *op, uint64_t step, uint64_t valid)
     struct coll_stream *stream = op->stream;
     uint64_t since = coll_trace_now(op->kept->trace);
     size_t first = stream->first;
+    uint64_t lo = step_lo(op, step);
     uint64_t hi = step_hi(op, step);
 
-    op->bytes += copy_runs(op, &first, step_lo(op, step),
-                           valid < hi ? valid : hi, data_of(op, step));
+    if (valid < hi)
+        hi = valid;
+    op->bytes += stream->is_packed
+                     ? coll_packed_copy(&op->mine, &stream->copied_early, lo,
+                                        hi, data_of(op, step))
+                     : copy_runs(op, &first, lo, hi, data_of(op, step));
     stream->early |= bit_of(stream, step);
     coll_trace_span(op->kept->trace, TRACE_TRACK_RANKS, TRACE_DELIVER, step,
                     since);
@@ -448,13 +488,16 @@ static void copy_step(struct coll_op *op, uint64_t step)
     struct coll_stream *stream = op->stream;
     struct ring_slot *slot = slot_of(stream, step);
     uint64_t since = coll_trace_now(op->kept->trace);
+    uint64_t lo = step_lo(op, step);
     uint64_t hi = step_hi(op, step);
     uint64_t bytes;
 
     if (op->verb == COLL_READ && slot->valid < hi)
         hi = slot->valid;
-    bytes =
-        copy_runs(op, &stream->first, step_lo(op, step), hi, data_of(op, step));
+    bytes = stream->is_packed
+                ? coll_packed_copy(&op->mine, &stream->copied, lo, hi,
+                                   data_of(op, step))
+                : copy_runs(op, &stream->first, lo, hi, data_of(op, step));
     if (op->verb == COLL_READ)
         op->bytes += bytes;
     coll_trace_span(op->kept->trace, TRACE_TRACK_RANKS,

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Stream: the ranks of one node want a range of the file without holes. It goes
- * through a ring of slots in memory that they share, step after step: one rank
- * reads a step, all copy out of it what they want; or all copy into it, and one
- * rank writes it. No messages; storage moves each byte once, memory twice; of a
- * write that several ranks cover, once.
+ * Stream: the ranks of one node want a range of the file without holes, or all
+ * read the same pieces. It goes through a ring of slots in memory that they
+ * share, step after step: one rank reads a step, all copy out of it what they
+ * want; or all copy into it, and one rank writes it. No messages; storage moves
+ * each byte once, memory twice; of a write that several ranks cover, once.
  *
- * Units    bytes.
- * Threads  as coll.h; between ranks by atomics in the ring.
- * Failure  a step that failed is moved by another rank, once; a second failure
- *          of it ends the operation on all ranks.
+ * A step is a part of the range, or, where all read the same pieces, of what
+ * these are when laid end to end (coll_stream_packed.c).
+ *
+ * Units    bytes; where steps are packed a position counts from the first
+ * piece. Threads  as coll.h; between ranks by atomics in the ring. Failure  a
+ * step that failed is moved by another rank, once; a second failure of it ends
+ * the operation on all ranks.
  */
 #ifndef CAPSTAN_ADIO_COLL_STREAM_H
 #define CAPSTAN_ADIO_COLL_STREAM_H
@@ -35,7 +38,7 @@ struct ring_slot {
     uint64_t moved;  /* step + 1 that storage is done with */
     uint64_t failed; /* step + 1 that may be tried again */
     uint64_t failer; /* rank + 1 that failed it */
-    uint64_t valid;  /* READ: below this offset bytes exist */
+    uint64_t valid;  /* READ: below this position bytes exist */
     uint64_t spare[3];
 };
 
@@ -98,10 +101,29 @@ struct stream_io {
     bool is_under_way;
     bool is_second_try;
     uint64_t step;
-    uint64_t since; /* for the trace */
-    struct run run;
+    uint64_t since;          /* for the trace */
+    struct run run;          /* by positions */
+    struct coll_list packed; /* where steps are packed: the pieces it is of */
     struct adio_io *io;
 };
+
+/* A place in this rank's runs, laid end to end. */
+struct packed_place {
+    struct coll_cursor cursor;
+    uint64_t at;
+};
+
+/** The pieces of positions lo .. hi - 1, as they lie in the file and end to end
+ *  from data on. @return 0 or -ENOMEM. */
+int coll_packed_list(const struct coll_list *mine, struct packed_place *place,
+                     uint64_t lo, uint64_t hi, char *data,
+                     struct coll_list *out);
+
+/** Copy positions lo .. hi - 1 from data to where this rank wants them.
+ *  @return bytes. */
+uint64_t coll_packed_copy(const struct coll_list *mine,
+                          struct packed_place *place, uint64_t lo, uint64_t hi,
+                          const char *data);
 
 struct coll_stream {
     /* Making the ring: rank 0's file, then whether all have it. */
@@ -115,7 +137,10 @@ struct coll_stream {
     int32_t has_all;
 
     struct ring_control *control;
-    uint64_t begin; /* of step 0: aligned, so perhaps before the first byte */
+    bool is_packed;
+    uint64_t lo; /* of all steps */
+    uint64_t hi;
+    uint64_t begin; /* of step 0: aligned, so perhaps before lo */
     uint64_t step_bytes;
     uint64_t nslots;
     uint64_t nsteps;
@@ -131,6 +156,10 @@ struct coll_stream {
     uint64_t ncounted;
     size_t first; /* runs before it are over */
     size_t first_counted;
+    struct packed_place taken; /* PACKED: where storage, copies and early copies
+                                  have come to */
+    struct packed_place copied;
+    struct packed_place copied_early;
 };
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "adio/common/coll_nodes.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -62,6 +63,84 @@ static void test_alike_reads_leave_storage_once(void)
     file_close(&file);
 }
 
+/* All ranks read the same pieces, out of order in memory: they leave storage
+ * once and, on one node, reach the ranks without a message. */
+static void test_alike_lists_leave_storage_once(void)
+{
+    const uint64_t pieces = 40, length = 3000, all = pieces * length;
+    struct adio_file file;
+    struct access access;
+    struct adio_error error;
+    uint64_t bytes;
+
+    test.what = "all read the same pieces";
+    file_fill(test.seed, MIB);
+    file_open(&file);
+    file.hints.cb_buffer_size = 4096;
+    access_init(&access, all);
+    for (uint64_t i = 0; i < pieces; i++)
+        access_add(&access, i * 7000 + i % 3, length, 0, 1,
+                   i * 7 % pieces * length, 0);
+    for (int i = 0; i < 2; i++) {
+        memset(access.memory, UNTOUCHED, all);
+        CHECK(coll_run(&file, COLL_READ, access.runs, access.n, NULL, &bytes,
+                       &error) == 0);
+        CHECK(bytes == all);
+        CHECK(access_holds(&access, test.seed, MIB));
+        CHECK(sum_of(file.explain.bytes_storage) == all);
+        if (test.size > 1 && nodes_here() == 1)
+            CHECK(sum_of(file.explain.messages) == 0);
+    }
+    access_fini(&access);
+    file_close(&file);
+}
+
+/* One read of rows, of which one rank may want others than the rest. */
+static void read_rows(struct adio_file *file, uint64_t rows, bool is_other)
+{
+    uint64_t rank = (unsigned)test.rank, size = (unsigned)test.size;
+    struct access access;
+    struct adio_error error;
+    uint64_t bytes;
+
+    access_init(&access, rows * 3000);
+    if (is_other)
+        rank = 0;
+    access_add(&access, rank * 3000, 3000, size * 3000, rows, 0, 3000);
+    CHECK(coll_run(file, COLL_READ, access.runs, 1, NULL, &bytes, &error) == 0);
+    CHECK(bytes == rows * 3000);
+    CHECK(access_holds(&access, test.seed, MIB));
+    access_fini(&access);
+}
+
+/* What is no transfer is agreed on by the same way: the largest word, or the
+ * lowest failing rank's error. */
+static void test_agreement_takes_lowest_rank(void)
+{
+    struct adio_file file;
+    struct adio_error error = {0};
+    uint32_t word;
+
+    test.what = "an agreement";
+    file_fill(test.seed, MIB);
+    file_open(&file);
+    for (int i = 0; i < 3; i++) {
+        bool is_failing = i == 1 && test.rank >= test.size / 2;
+
+        word = 5 + (unsigned)test.rank;
+        error.code = 0;
+        if (is_failing)
+            adio_error_set(&error, -EBADF, "rank %d", test.rank);
+        CHECK(coll_agree(&file, &word, &error) == (i == 1 ? -EBADF : 0));
+        CHECK(word == 5 + (unsigned)test.size - 1);
+        if (i == 1)
+            CHECK(atoi(error.text + 5) == test.size / 2);
+        read_rows(&file, 5, false); /* the first one makes the boards */
+    }
+    CHECK(file.explain.collectives == 3);
+    file_close(&file);
+}
+
 static enum adio_strategy strategy_of(uint64_t offset, uint64_t length,
                                       uint64_t stride, uint64_t count)
 {
@@ -98,24 +177,6 @@ static void test_strategy_follows_access(void)
           ADIO_STRATEGY_DIRECT);
     CHECK(strategy_of(rank * 65536, 200000, 0, 1) == ADIO_STRATEGY_TWO_PHASE);
     CHECK(strategy_of(rank * 10, 10, 0, 1) == ADIO_STRATEGY_TWO_PHASE);
-}
-
-/* One read of rows, of which one rank may want others than the rest. */
-static void read_rows(struct adio_file *file, uint64_t rows, bool is_other)
-{
-    uint64_t rank = (unsigned)test.rank, size = (unsigned)test.size;
-    struct access access;
-    struct adio_error error;
-    uint64_t bytes;
-
-    access_init(&access, rows * 3000);
-    if (is_other)
-        rank = 0;
-    access_add(&access, rank * 3000, 3000, size * 3000, rows, 0, 3000);
-    CHECK(coll_run(file, COLL_READ, access.runs, 1, NULL, &bytes, &error) == 0);
-    CHECK(bytes == rows * 3000);
-    CHECK(access_holds(&access, test.seed, MIB));
-    access_fini(&access);
 }
 
 /* Pieces that are cheap go to storage directly, the second time before anybody
@@ -276,6 +337,45 @@ static void test_overlapping_writes_reach_storage_once(void)
         CHECK(access_holds(&access, test.seed + i, MIB));
     }
     access_fini(&access);
+    file_close(&file);
+}
+
+/* By messages too: of ranks that write the same the nearest to the aggregator
+ * sends it, which is the aggregator itself; a tail is its rank's own. */
+static void test_equal_writes_are_sent_once(void)
+{
+    const uint64_t all = 200000, tail = 1000;
+    struct adio_file file;
+    struct access access;
+    struct adio_error error;
+    uint64_t bytes;
+
+    test.what = "equal writes by messages";
+    file_fill(test.seed, MIB);
+    file_open(&file);
+    file.hints.strategy = ADIO_STRATEGY_TWO_PHASE;
+    file.hints.cb_buffer_size = 20000;
+    for (uint64_t i = 0; i < 2; i++) {
+        access_init(&access, all + tail);
+        access_add(&access, 500, all, 0, 1, 0, 0);
+        if (i == 1)
+            access_add(&access, 500 + all + (unsigned)test.rank * tail, tail, 0,
+                       1, all, 0);
+        access_load(&access, test.seed + 1 + i);
+        CHECK(coll_run(&file, COLL_WRITE, access.runs, access.n, NULL, &bytes,
+                       &error) == 0);
+        CHECK(bytes == all + i * tail);
+        CHECK(sum_of(file.explain.bytes_storage) ==
+              all + i * tail * (uint64_t)test.size);
+        /* The round in which the tails begin is every rank's own. */
+        CHECK(sum_of(file.explain.bytes_exchanged) <=
+              i * (20000 + tail) * (uint64_t)test.size);
+        memset(access.memory, UNTOUCHED, access.memory_size);
+        CHECK(coll_run(&file, COLL_READ, access.runs, access.n, NULL, &bytes,
+                       &error) == 0);
+        CHECK(access_holds(&access, test.seed + 1 + i, MIB));
+        access_fini(&access);
+    }
     file_close(&file);
 }
 
@@ -456,12 +556,15 @@ int main(int argc, char **argv)
     test_tree_enters_each_node_once();
     test_null_driver_reads_zeros();
     test_alike_reads_leave_storage_once();
+    test_alike_lists_leave_storage_once();
+    test_agreement_takes_lowest_rank();
     test_strategy_follows_access();
     test_repeated_access_is_read_ahead();
     test_ranks_apart_read_for_themselves();
     test_same_requests_are_not_sent_again();
     test_two_under_way_are_stepped_in_any_order();
     test_overlapping_writes_reach_storage_once();
+    test_equal_writes_are_sent_once();
     test_random(test.seed, atoi(argv[2]));
     test_faults(test.seed);
     failures = sum_of((unsigned)test.failures);

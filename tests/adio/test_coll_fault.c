@@ -103,27 +103,36 @@ static int agreed(int rc, const struct adio_error *error)
     return first.code;
 }
 
-/* Rows of 1000 bytes dealt out to the ranks; alike: everybody all of them. */
-static void make_access(struct access *access, bool is_alike)
+/* What a rank asks for. */
+enum shape {
+    ROWS,   /* of 1000 bytes, dealt out to the ranks */
+    ALIKE,  /* everybody all of them */
+    PIECES, /* everybody the same 15 pieces */
+    SHAPES
+};
+
+static void make_access(struct access *access, enum shape shape)
 {
     uint64_t ranks = (unsigned)test.size;
     uint64_t rows = FILE_SIZE / 1000 / ranks;
 
     access_init(access, FILE_SIZE);
-    if (is_alike)
+    if (shape == ALIKE)
         access_add(access, 0, FILE_SIZE, 0, 1, 0, 0);
-    else
+    else if (shape == ROWS)
         access_add(access, (unsigned)test.rank * 1000, 1000, ranks * 1000, rows,
                    0, 1000);
+    for (uint64_t i = 0; shape == PIECES && i < 15; i++)
+        access_add(access, i * 20000, 9000 + i, 0, 1, (14 - i) * 10000, 0);
 }
 
-static void read_all_right(struct adio_file *file, bool is_alike)
+static void read_all_right(struct adio_file *file, enum shape shape)
 {
     struct access access;
     struct adio_error error;
     uint64_t bytes;
 
-    make_access(&access, is_alike);
+    make_access(&access, shape);
     CHECK(coll_run(file, COLL_READ, access.runs, access.n, NULL, &bytes,
                    &error) == 0);
     CHECK(access_holds(&access, test.seed, FILE_SIZE));
@@ -132,14 +141,14 @@ static void read_all_right(struct adio_file *file, bool is_alike)
 
 /* One collective with the present fault; @return the code all agreed on. */
 static int run_faulty(struct adio_file *file, enum coll_verb verb,
-                      bool is_alike)
+                      enum shape shape)
 {
     struct access access;
     struct adio_error error = {0};
     uint64_t bytes;
     int rc;
 
-    make_access(&access, is_alike);
+    make_access(&access, shape);
     if (verb == COLL_WRITE)
         access_load(&access, test.seed);
     rc = coll_run(file, verb, access.runs, access.n, NULL, &bytes, &error);
@@ -164,7 +173,7 @@ static bool may_take_over(const struct adio_file *file)
 }
 
 static void fail_once(struct adio_file *file, enum coll_verb verb,
-                      bool is_alike, int where, struct fault how)
+                      enum shape shape, int where, struct fault how)
 {
     uint64_t has_struck; /* it may never have been reached */
     int rc;
@@ -173,7 +182,7 @@ static void fail_once(struct adio_file *file, enum coll_verb verb,
         file_fill(test.seed + 1, FILE_SIZE);
     if (test.rank == where)
         fault = how;
-    rc = run_faulty(file, verb, is_alike);
+    rc = run_faulty(file, verb, shape);
     has_struck = any(fault.has_struck);
     if (may_take_over(file)) {
         CHECK(rc == 0);
@@ -186,7 +195,7 @@ static void fail_once(struct adio_file *file, enum coll_verb verb,
     fault = (struct fault){0};
     if (verb == COLL_WRITE && rc != 0)
         file_fill(test.seed, FILE_SIZE);
-    read_all_right(file, is_alike);
+    read_all_right(file, shape);
 }
 
 /* Over servers a few ranks will do: an aggregator, its neighbour, the last. */
@@ -196,7 +205,7 @@ static bool is_chosen(int where)
 }
 
 static void fail_everywhere(struct adio_file *file, enum coll_verb verb,
-                            bool is_alike)
+                            enum shape shape)
 {
     int code = verb == COLL_WRITE ? -ENOSPC : -EIO;
 
@@ -205,13 +214,13 @@ static void fail_everywhere(struct adio_file *file, enum coll_verb verb,
     for (int where = 0; where < test.size; where++)
         for (int n = 1; n <= 3 && (is_posix || is_chosen(where)); n++) {
             test.what = "a start that fails";
-            fail_once(file, verb, is_alike, where,
+            fail_once(file, verb, shape, where,
                       (struct fault){.start_countdown = n, .code = code});
             test.what = "an end that fails";
-            fail_once(file, verb, is_alike, where,
+            fail_once(file, verb, shape, where,
                       (struct fault){.test_countdown = n, .code = code});
             test.what = "a device that is lost";
-            fail_once(file, verb, is_alike, where,
+            fail_once(file, verb, shape, where,
                       (struct fault){.test_countdown = n,
                                      .is_lasting = true,
                                      .code = code});
@@ -247,8 +256,8 @@ static uint64_t bytes_written(void)
 
 /* From the n-th transfer on all devices are lost: one error everywhere, and no
  * rank counts a byte that did not arrive. */
-static void lose_all(struct adio_file *file, enum coll_verb verb, bool is_alike,
-                     int n)
+static void lose_all(struct adio_file *file, enum coll_verb verb,
+                     enum shape shape, int n)
 {
     struct access access;
     struct adio_error error = {0};
@@ -258,7 +267,7 @@ static void lose_all(struct adio_file *file, enum coll_verb verb, bool is_alike,
     test.what = "all devices are lost";
     if (verb == COLL_WRITE)
         file_zero(FILE_SIZE);
-    make_access(&access, is_alike);
+    make_access(&access, shape);
     if (verb == COLL_WRITE)
         memset(access.memory, 1, access.memory_size);
     fault =
@@ -279,13 +288,13 @@ static void lose_all(struct adio_file *file, enum coll_verb verb, bool is_alike,
     fault = (struct fault){0};
     access_fini(&access);
     file_fill(test.seed, FILE_SIZE);
-    read_all_right(file, is_alike);
+    read_all_right(file, shape);
 }
 
 static void fail_short_write(struct adio_file *file)
 {
     test.what = "a short write";
-    fail_once(file, COLL_WRITE, false, 0,
+    fail_once(file, COLL_WRITE, ROWS, 0,
               (struct fault){.short_countdown = 2, .code = -EIO});
 }
 
@@ -297,7 +306,7 @@ static void fail_before(struct adio_file *file)
     int rc;
 
     test.what = "an error before the start";
-    make_access(&access, false);
+    make_access(&access, ROWS);
     if (test.rank >= test.size / 2)
         adio_error_set(&local, -EBADF, "rank %d is not open", test.rank);
     rc = coll_run(file, COLL_READ, access.runs, access.n,
@@ -306,13 +315,13 @@ static void fail_before(struct adio_file *file)
     CHECK(atoi(error.text + 5) == test.size / 2);
     CHECK(bytes == 0);
     access_fini(&access);
-    read_all_right(file, false);
+    read_all_right(file, ROWS);
 }
 
 /* Fail allocation 0 of one rank, which the spare operation stands in for, then
  * 1, 2, 3 ... until the collective survives. */
 static void fail_memory(struct adio_file *file, enum coll_verb verb,
-                        bool is_alike, int where)
+                        enum shape shape, int where)
 {
     int n, nfine = 0, rc = -1;
 
@@ -320,7 +329,7 @@ static void fail_memory(struct adio_file *file, enum coll_verb verb,
     for (n = 0; n < MEM_FAULTS_MAX && nfine < 4; n++) {
         if (test.rank == where)
             mem_fault_set(n);
-        rc = run_faulty(file, verb, is_alike);
+        rc = run_faulty(file, verb, shape);
         CHECK(rc == 0 || (rc == -ENOMEM && n > 0));
         /* Fine for want of a failure, not because another took over. */
         nfine = rc == 0 && sum_of(file->explain.takeovers) == 0 ? nfine + 1 : 0;
@@ -359,23 +368,25 @@ void test_faults(uint64_t seed)
         file.hints.strategy = (enum adio_strategy)strategy;
         file.hints.cb_buffer_size = 20000;
         file.hints.cb_nodes = (uint32_t)(test.size < 3 ? test.size : 3);
-        for (int is_alike = 0; is_alike < 2; is_alike++) {
-            fail_everywhere(&file, COLL_READ, is_alike);
+        for (int shape = 0; shape < SHAPES; shape++) {
+            if (shape == PIECES && strategy != ADIO_STRATEGY_AUTOMATIC)
+                continue; /* as ALIKE */
+            fail_everywhere(&file, COLL_READ, (enum shape)shape);
             for (int n = 1; n <= 4; n++)
-                lose_all(&file, COLL_READ, is_alike, n);
-            fail_memory(&file, COLL_READ, is_alike, 0);
-            fail_memory(&file, COLL_READ, is_alike, test.size - 1);
+                lose_all(&file, COLL_READ, (enum shape)shape, n);
+            fail_memory(&file, COLL_READ, (enum shape)shape, 0);
+            fail_memory(&file, COLL_READ, (enum shape)shape, test.size - 1);
         }
-        fail_everywhere(&file, COLL_WRITE, false);
+        fail_everywhere(&file, COLL_WRITE, ROWS);
         for (int n = 1; n <= 4; n++)
-            lose_all(&file, COLL_WRITE, false, n);
-        fail_memory(&file, COLL_WRITE, false, test.size - 1);
+            lose_all(&file, COLL_WRITE, ROWS, n);
+        fail_memory(&file, COLL_WRITE, ROWS, test.size - 1);
         if (strategy == ADIO_STRATEGY_TWO_PHASE)
             fail_short_write(&file);
     }
     file.hints.strategy = ADIO_STRATEGY_AUTOMATIC; /* each may write for all */
     file.hints.cb_buffer_size = 4096;
     file.hints.cb_nodes = 0;
-    fail_everywhere(&file, COLL_WRITE, true);
+    fail_everywhere(&file, COLL_WRITE, ALIKE);
     file_close(&file);
 }
