@@ -4,11 +4,13 @@
  *
  *     fault_probe PATH (read|write blocking|nonblocking FAULT WHO EXPECT)...
  *
- *   FAULT   eio, badsum (EBADMSG), nospace, short (half of each transfer
- * moves), end (the file seems to end), argument (an offset below zero), kept (a
- * read of the file as it is: what fails is elsewhere), none WHO     rank that
- * it strikes, or "all" EXPECT  ok, error, short (success with counts below what
- * was asked), any
+ * - FAULT is eio, badsum (EBADMSG), nospace, short (half of each transfer
+ *   moves), end (the file seems to end), cut (the file has lost its second
+ *   half), argument (an offset below zero), kept (the file as it is: what fails
+ *   is elsewhere) or none; with make there is no collective: the file is made
+ *   ready for kept;
+ * - WHO is the rank that it strikes, or "all";
+ * - EXPECT is ok, error, short (success, counts below what was asked) or any.
  *
  * Each rank prints what it got as soon as it has it, for others may hang. Then
  * rank 0 judges: do all have the same class and text, does no rank count a byte
@@ -92,6 +94,19 @@ static void make_file(void)
         MPI_File_close(&file);
     }
     free(all);
+    MPI_Barrier(MPI_COMM_WORLD);
+}
+
+/* The file ends in its middle. */
+static void cut_file(void)
+{
+    MPI_File file;
+
+    if (rank == 0) {
+        file = open_file(MPI_COMM_SELF, MPI_MODE_RDWR);
+        MPI_File_set_size(file, (MPI_Offset)BYTES * size / 2);
+        MPI_File_close(&file);
+    }
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
@@ -244,6 +259,10 @@ static bool run_case(char **words)
     is_nonblocking = strcmp(words[1], "nonblocking") == 0;
     if (!is_kept)
         make_file();
+    if (strcmp(words[2], "make") == 0)
+        return true;
+    if (strcmp(words[2], "cut") == 0)
+        cut_file();
     probe(words[2], is_struck, &mine);
     MPI_Gather(&mine, sizeof(mine), MPI_BYTE, all, sizeof(mine), MPI_BYTE, 0,
                MPI_COMM_WORLD);

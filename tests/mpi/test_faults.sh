@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Collectives in which something fails (fault_probe.c). Without arguments, as
 # `make check` does: this engine at 4 and 7 ranks, over a POSIX file system whose
-# device fails (fault_preload.c) and over servers of which one is damaged, then
-# lost; every rank must return in time, alike, and with true counts. With the
+# device fails (fault_preload.c) and over servers of which one has a device that
+# fails (obj_fault.c), is damaged, then lost; every rank must return in time,
+# alike, and with true counts. (No memory, and one aggregator of several that has
+# lost its servers, are injected below the engine: test_coll_fault.c.) With the
 # names of Open MPI's own engines (ompio, romio) the same cases one by one, and a
 # table of what became of the ranks.
 . "$top_srcdir/tests/mpi/lib.sh"
@@ -36,7 +38,8 @@ posix_cases() {
     for how in blocking nonblocking; do
         echo "read $how eio 1 ok  read $how badsum 0 ok  read $how eio all error
               read $how badsum all error  read $how short all ok
-              read $how end all short  read $how argument 1 error
+              read $how end all short  read $how cut 0 short
+              read $how argument 1 error
               write $how eio 1 ok  write $how nospace all error
               write $how short all ok  write $how argument 2 error"
     done
@@ -75,10 +78,27 @@ END
 }
 
 cluster_start() {
+    CAPSTAN_SERVER=$top_builddir/tests/cluster/fault_server
+    export CAPSTAN_SERVER
     timeout 120 "$top_builddir/src/tools/capstan" up --root "$root" \
         --servers 2 --targets 1 --stripe-size 65536 >"$work/out" 2>&1 ||
         fail "capstan up"
     eval "$("$top_builddir/src/tools/capstan" env --root "$root")"
+}
+
+# device ORDER FILE CASE...: while the device of a server does as it is told.
+device() {
+    at=$(echo "$root"/s2/t*)
+    order=$1 file=$2
+    shift 2
+    echo "$order" >"$at/faults.new"
+    mv "$at/faults.new" "$at/faults"
+    CAPSTAN_TIMEOUT_MS=60000 probe_run "$n" "$probe" "$file" "$@" ||
+        fail "capstan, device with $order, $n ranks"
+    rm "$at/faults"
+    grep ": as expected" "$work/out"
+    grep -m1 "rank 0.* (server s2)" "$work/out" ||
+        fail "the text does not name the server"
 }
 
 check_capstan() {
@@ -86,8 +106,19 @@ check_capstan() {
     cluster_start
     CAPSTAN_TIMEOUT_MS=60000 probe_run "$n" "$probe" capstan:/f \
         read blocking argument 1 error write nonblocking argument 1 error \
-        read blocking none 0 ok || fail "capstan, $n ranks"
+        read blocking cut 0 short read nonblocking cut 0 short \
+        write blocking make 0 ok || fail "capstan, $n ranks"
     grep ": as expected" "$work/out"
+    device "write ENOSPC" capstan:/f write blocking kept 0 error
+    CAPSTAN_TIMEOUT_MS=60000 probe_run "$n" "$probe" capstan:/f \
+        write blocking make 0 ok || fail "capstan, $n ranks"
+    device "write EIO" capstan:/f write nonblocking kept 0 error
+    CAPSTAN_TIMEOUT_MS=60000 probe_run "$n" "$probe" capstan:/f \
+        read blocking none 0 ok || fail "capstan, $n ranks"
+    device "read EIO" capstan:/f read blocking kept 0 error \
+        read nonblocking kept 0 error
+    CAPSTAN_TIMEOUT_MS=60000 probe_run "$n" "$probe" capstan:/f \
+        read blocking kept 0 ok || fail "capstan, the device works again"
     damage s2 || fail "nothing to damage"
     CAPSTAN_TIMEOUT_MS=60000 probe_run "$n" "$probe" capstan:/f \
         read blocking kept 0 error read nonblocking kept 0 error ||
@@ -97,7 +128,8 @@ check_capstan() {
     CAPSTAN_TIMEOUT_MS=60000 probe_run "$n" "$probe" capstan:/g \
         read blocking none 0 ok || fail "capstan, another file"
     kill -9 "$(cat "$root/s2.pid")"
-    CAPSTAN_TIMEOUT_MS=2000 probe_run "$n" "$probe" capstan:/g \
+    CAPSTAN_TEST_TIMEOUT=100 CAPSTAN_TIMEOUT_MS=2000 \
+        probe_run "$n" "$probe" capstan:/g \
         read blocking kept 0 error read nonblocking kept 0 error \
         write nonblocking kept 0 error ||
         fail "capstan, lost server, $n ranks"
