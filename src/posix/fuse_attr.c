@@ -6,6 +6,8 @@
 
 #include "posix/attr.h"
 
+#include <errno.h>
+
 static void op_getattr(fuse_req_t req, fuse_ino_t ino,
                        struct fuse_file_info *info)
 {
@@ -16,6 +18,8 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino,
     if (info != NULL || !recent_take(&fs->recent, fuse_req_ctx(req)->pid,
                                      atomic_load(&fs->changes), ino, &stat))
         rc = capstan_inode_stat(fs_enter(req), ino, &stat);
+    if (rc == -ESTALE && keep_removed(&fs->keep, ino, &stat))
+        rc = 0;
     fs_reply_attr(req, rc, &stat);
 }
 

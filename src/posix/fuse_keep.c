@@ -6,7 +6,9 @@
 #include "posix/fuse_keep.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 
+#include <string.h>
 #include <time.h>
 
 #define KNOWN_NS NS_PER_SEC
@@ -38,7 +40,12 @@ bool keep_see(struct keep *keep, const struct capstan_stat *stat)
         return false;
     pthread_mutex_lock(&keep->lock);
     was_closed = slot->ino == stat->ino && !slot->is_open;
+    if (slot->ino != stat->ino) {
+        slot->name = 0;
+        slot->is_removed = false;
+    }
     slot->ino = stat->ino;
+    slot->stat = *stat;
     slot->is_open = is_open;
     slot->until_ns = now() + KNOWN_NS;
     pthread_mutex_unlock(&keep->lock);
@@ -84,6 +91,47 @@ double keep_time(struct keep *keep, uint64_t dir,
         keep->until_ns = now() + (uint64_t)(2 * KEEP_SEC * (double)NS_PER_SEC);
     pthread_mutex_unlock(&keep->lock);
     return is_kept ? KEEP_SEC : 0;
+}
+
+void keep_named(struct keep *keep, const struct capstan_stat *stat,
+                uint64_t parent, const char *name)
+{
+    struct keep_slot *slot = slot_of(keep, stat->ino);
+
+    keep_see(keep, stat);
+    pthread_mutex_lock(&keep->lock);
+    if (slot->ino == stat->ino)
+        slot->name = hash_name(parent, name, strlen(name));
+    pthread_mutex_unlock(&keep->lock);
+}
+
+/* Others that had the name before have lost it otherwise: they are there, and
+ * nobody will ask. */
+void keep_remove(struct keep *keep, uint64_t parent, const char *name)
+{
+    uint64_t hash = hash_name(parent, name, strlen(name));
+
+    pthread_mutex_lock(&keep->lock);
+    for (unsigned i = 0; i < KEEP_SLOTS; i++)
+        if (keep->slots[i].name == hash)
+            keep->slots[i].is_removed = true;
+    pthread_mutex_unlock(&keep->lock);
+}
+
+bool keep_removed(struct keep *keep, uint64_t ino,
+                  struct capstan_stat *stat_out)
+{
+    struct keep_slot *slot = slot_of(keep, ino);
+    bool is_removed;
+
+    pthread_mutex_lock(&keep->lock);
+    is_removed = slot->ino == ino && slot->is_removed;
+    if (is_removed)
+        *stat_out = slot->stat;
+    pthread_mutex_unlock(&keep->lock);
+    if (is_removed)
+        stat_out->nlink = 0;
+    return is_removed;
 }
 
 bool keep_is_stale(struct keep *keep, pid_t thread, uint64_t dir)

@@ -35,6 +35,9 @@ struct keep {
         uint64_t ino;
         uint64_t until_ns; /* so long is it known */
         bool is_open;      /* everyone may search it */
+        bool is_removed;   /* through this mount */
+        uint64_t name;     /* hash of the name it was last seen under; or 0 */
+        struct capstan_stat stat;
     } slots[KEEP_SLOTS];
     struct {
         pid_t thread;
@@ -58,6 +61,23 @@ bool keep_knows(struct keep *keep, uint64_t dir);
 /** How long the kernel may keep an entry of a directory. */
 double keep_time(struct keep *keep, uint64_t dir,
                  const struct capstan_stat *stat);
+
+/*
+ * A directory that programs are still in, or have open, when it is removed through
+ * this mount is shown as it was last seen, without links. The servers know nothing
+ * of it any more.
+ */
+
+/** A directory was found under this name. */
+void keep_named(struct keep *keep, const struct capstan_stat *stat,
+                uint64_t parent, const char *name);
+
+/** What had this name was removed; if a directory, keep_removed() tells of it. */
+void keep_remove(struct keep *keep, uint64_t parent, const char *name);
+
+/** @return false: nothing is known of it. */
+bool keep_removed(struct keep *keep, uint64_t ino,
+                  struct capstan_stat *stat_out);
 
 /**
  * A name was looked up in a directory that was removed. Shall the kernel walk

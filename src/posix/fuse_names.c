@@ -60,7 +60,10 @@ static void op_lookup(fuse_req_t req, fuse_ino_t dir, const char *name)
         know_root(req);
     if (rc == 0) {
         recent_keep(&fs->recent, fuse_req_ctx(req)->pid, changes, &stat);
-        opens_named(fs->opens, stat.ino, dir, name);
+        if (stat.type == CAPSTAN_DIRECTORY)
+            keep_named(&fs->keep, &stat, dir, name);
+        else
+            opens_named(fs->opens, stat.ino, dir, name);
     }
     fs_reply_entry(req, rc, dir, &stat);
 }
@@ -72,6 +75,8 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t dir, const char *name,
     int rc =
         capstan_mkdir_at(fs_enter_change(req), dir, name, mode & 07777, &stat);
 
+    if (rc == 0)
+        keep_named(&fs_of(req)->keep, &stat, dir, name);
     fs_reply_entry(req, rc, dir, &stat);
 }
 
@@ -128,6 +133,8 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t dir, const char *name)
 {
     int rc = capstan_rmdir_at(fs_enter_change(req), dir, name);
 
+    if (rc == 0)
+        keep_remove(&fs_of(req)->keep, dir, name);
     fs_directory_changed(req);
     fs_reply(req, rc);
 }
@@ -150,6 +157,8 @@ static void op_rename(fuse_req_t req, fuse_ino_t from_dir, const char *from,
         opens_hold(fs_of(req)->opens, fs_enter_checked(req), to_dir, to);
     rc = capstan_rename_at(fs_enter_change(req), from_dir, from, to_dir, to,
                            ours);
+    if (rc == 0 && flags == 0)
+        keep_remove(&fs_of(req)->keep, to_dir, to);
     fs_directory_changed(req);
     fs_reply(req, rc);
 }

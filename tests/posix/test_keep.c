@@ -90,6 +90,35 @@ static void test_a_removed_directory_is_stale_and_then_empty(void)
     CU_ASSERT_TRUE(keep_is_stale(&keep, 11, DIR));
 }
 
+static void find_named(uint64_t ino, uint64_t parent, const char *name)
+{
+    struct capstan_stat stat = directory(ino, 0750);
+
+    stat.nlink = 2;
+    keep_named(&keep, &stat, parent, name);
+}
+
+static void test_a_directory_that_we_removed_is_shown_as_it_was(void)
+{
+    struct capstan_stat stat;
+
+    keep_init(&keep);
+    find_named(DIR, 5, "a");
+    find_named(DIR + 1, 5, "b");
+    CU_ASSERT_FALSE(keep_removed(&keep, DIR, &stat));
+    keep_remove(&keep, 6, "a");
+    CU_ASSERT_FALSE(keep_removed(&keep, DIR, &stat));
+    keep_remove(&keep, 5, "a");
+    CU_ASSERT_TRUE_FATAL(keep_removed(&keep, DIR, &stat));
+    CU_ASSERT_EQUAL(stat.ino, DIR);
+    CU_ASSERT_EQUAL(stat.mode, 0750);
+    CU_ASSERT_EQUAL(stat.nlink, 0);
+    CU_ASSERT_FALSE(keep_removed(&keep, DIR + 1, &stat));
+    see(DIR + KEEP_SLOTS, 0755); /* takes its place */
+    CU_ASSERT_FALSE(keep_removed(&keep, DIR, &stat));
+    CU_ASSERT_FALSE(keep_removed(&keep, DIR + KEEP_SLOTS, &stat));
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -98,6 +127,7 @@ int main(void)
         UNIT_TEST(test_what_was_overwritten_may_be_kept),
         UNIT_TEST(test_closing_waits_until_nothing_is_kept),
         UNIT_TEST(test_a_removed_directory_is_stale_and_then_empty),
+        UNIT_TEST(test_a_directory_that_we_removed_is_shown_as_it_was),
     };
 
     return UNIT_MAIN("fuse_keep", tests);

@@ -89,6 +89,18 @@ for order in 20 * ((0, 1, 2), (2, 1, 0), (1, 0, 2)):
     for fd in order:
         assert os.pread(fds[fd], 5, 0) == b"three"
         os.close(fds[fd])
+# directories, too, that are removed or replaced while they are open
+for end in os.rmdir, lambda path: os.rename(sys.argv[1] + "4", path):
+    os.mkdir(sys.argv[1] + "3", 0o750)
+    os.mkdir(sys.argv[1] + "4")
+    a = os.open(sys.argv[1] + "3", os.O_RDONLY)
+    assert os.fstat(a).st_nlink >= 1
+    end(sys.argv[1] + "3")
+    assert os.fstat(a).st_nlink == 0 and os.fstat(a).st_mode & 0o777 == 0o750
+    os.close(a)
+    for path in "34":
+        if os.path.exists(sys.argv[1] + path):
+            os.rmdir(sys.argv[1] + path)
 PYTHON
 
 # --- names of directories that the kernel keeps for a moment ------------------
