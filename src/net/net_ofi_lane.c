@@ -28,6 +28,9 @@
  *    so a sender that sleeps meanwhile is woken by a timer;
  *  - /dev/shm is half full, no lane is free, or the kernel does not let us have
  *    the bell: no lane, the provider carries the messages;
+ *  - a program that closes descriptors that are not its own (all from 3 on, say)
+ *    and opens files in their place: nothing is written to or read from those.
+ *    The bell is then silent, and who sleeps looks by itself, 100 ms late;
  *  - bytes that are no message: the lane is shut, and its sender goes back to
  *    the provider.
  */
@@ -41,6 +44,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -152,13 +156,22 @@ static int borrow_bell(const struct ofi_table *table)
     return -1;
 }
 
+/* Still one of ours, or has the program closed it and opened a file there? */
+static bool is_anonymous(int fd)
+{
+    struct stat stat;
+
+    return fstat(fd, &stat) == 0 && (stat.st_mode & S_IFMT) == 0;
+}
+
 static void ring_bell(struct ofi_peer *peer)
 {
     uint64_t one = 1;
     ssize_t n;
 
     if (atomic_load(&peer->table->is_asleep) == 0 ||
-        atomic_exchange(&peer->table->is_asleep, 0) == 0)
+        atomic_exchange(&peer->table->is_asleep, 0) == 0 ||
+        !is_anonymous(peer->bell_fd))
         return;
     n = write(peer->bell_fd, &one, sizeof(one));
     (void)n; /* a full counter rings too */
@@ -377,14 +390,15 @@ static void sweep_now_and_then(struct ofi_net *net)
 static void wake_up(struct ofi_net *net)
 {
     uint64_t count;
-    ssize_t n;
+    ssize_t n = 0;
 
     if (!net->is_resting)
         return;
     net->is_resting = false;
     atomic_store(&net->table->is_asleep, 0);
-    n = read(net->bell_fd, &count, sizeof(count));
-    if (net->is_timed)
+    if (is_anonymous(net->bell_fd))
+        n = read(net->bell_fd, &count, sizeof(count));
+    if (net->is_timed && is_anonymous(net->timer_fd))
         n = read(net->timer_fd, &count, sizeof(count));
     net->is_timed = false;
     (void)n; /* nobody may have rung */

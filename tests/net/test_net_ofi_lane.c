@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Lanes between processes of one machine: taken where they may be, freed by the
- * death of their sender, full, and filled with what is no message; and where they
- * may not be, the provider does it all.
+ * death of their sender, full, and filled with what is no message; and where
+ * they may not be, the provider does it all.
  */
 #include "base/err.h"
 #include "base/rng.h"
@@ -267,8 +267,7 @@ static void test_memory_out_of_reach_leaves_all_to_the_provider(void)
     CU_ASSERT(kit_until(&a, NULL, &call.nended, 1));
     call.nended = 0;
     CU_ASSERT_EQUAL_FATAL(net_read(a.net, &call.op, peer, bytes, sizeof(bytes),
-                                   NULL, server.remote.addr,
-                                   server.remote.key),
+                                   NULL, server.remote.addr, server.remote.key),
                           0);
     CU_ASSERT(kit_until(&a, NULL, &call.nended, 1));
     CU_ASSERT_EQUAL(call.rc, 0);
@@ -279,6 +278,36 @@ static void test_memory_out_of_reach_leaves_all_to_the_provider(void)
     allow_ptrace(true);
     kit_server_stop(&server);
     net_close(a.net);
+}
+
+/* Put the file where the descriptor was, as if the program had closed all. */
+static void replace(int fd, FILE *file)
+{
+    CU_ASSERT_EQUAL_FATAL(dup2(fileno(file), fd), fd);
+}
+
+static void test_files_opened_in_their_place_are_let_alone(void)
+{
+    static const char text[] = "0123456789abcdef";
+    uint64_t peer = open_both();
+    FILE *file = tmpfile();
+    struct kit_call call;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    CU_ASSERT_EQUAL(write(fileno(file), text, sizeof(text)), sizeof(text));
+    lseek(fileno(file), 0, SEEK_SET);
+    while (net_may_sleep(b.net) != 0)
+        net_poll(b.net);
+    replace(peer_of(&a, peer)->bell_fd, file);
+    replace(net_of(&b)->bell_fd, file);
+    replace(net_of(&b)->timer_fd, file);
+    net_of(&b)->is_timed = true;
+    CU_ASSERT_EQUAL_FATAL(kit_send(&a, NULL, &call, peer, "abcd", 4), 0);
+    CU_ASSERT(kit_until(&b, &a, &b.nreceived, 2));
+    CU_ASSERT_EQUAL(lseek(fileno(file), 0, SEEK_CUR), 0);
+    CU_ASSERT_EQUAL(lseek(fileno(file), 0, SEEK_END), sizeof(text));
+    close_both();
+    fclose(file);
 }
 
 /* CAPSTAN_LANES=0 in either process: memory is copied, messages are not. */
@@ -350,6 +379,7 @@ int main(int argc, char **argv)
         {"no message", test_bytes_that_are_no_message_shut_the_lane},
         {"rma by the provider", test_rma_by_the_provider_ends_the_lane},
         {"out of reach", test_memory_out_of_reach_leaves_all_to_the_provider},
+        {"others' files", test_files_opened_in_their_place_are_let_alone},
         {"turned off", test_lanes_can_be_turned_off},
         {"death", test_death_frees_lanes},
         CU_TEST_INFO_NULL};
