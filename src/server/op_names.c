@@ -434,7 +434,7 @@ static bool is_refused(struct names_task *task, struct names *names,
     if (!room_is_low(&task->target->room) ||
         names_lookup(names, name, &inode) != -ENOENT)
         return false;
-    task->op.rc = -ENOSPC;
+    task->op.rc = room_code(&task->target->room);
     return true;
 }
 

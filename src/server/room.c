@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 void room_init(struct room *room, int fd)
@@ -11,6 +12,23 @@ void room_init(struct room *room, int fd)
     room->taken = 0;
     room->look_ns = 0;
     atomic_init(&room->is_low, false);
+    atomic_init(&room->is_gone, false);
+}
+
+static bool is_removed(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
+static void look_for_file(struct room *room)
+{
+    if (room_code(room) == -EIO || !is_removed(room->fd))
+        return;
+    log_error("the directory was removed: nothing is taken any more");
+    atomic_store_explicit(&room->is_gone, true, memory_order_relaxed);
+    atomic_store_explicit(&room->is_low, true, memory_order_relaxed);
 }
 
 /* Is less left than is kept, or than a third of what there is at all? A file
@@ -28,7 +46,8 @@ static void look(struct room *room)
     struct statvfs fs;
     bool is_low;
 
-    if (fstatvfs(room->fd, &fs) != 0)
+    look_for_file(room);
+    if (room_code(room) == -EIO || fstatvfs(room->fd, &fs) != 0)
         return;
     left = (uint64_t)fs.f_bavail * fs.f_frsize;
     is_low = is_short(left, (uint64_t)fs.f_blocks * fs.f_frsize,

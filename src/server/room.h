@@ -8,6 +8,9 @@
  * data and new names are refused with -ENOSPC while little is left, and only
  * removing and changing go on.
  *
+ * A directory that somebody removed under its server keeps nothing any more: what
+ * would change it is refused with -EIO.
+ *
  * Units    bytes, nanoseconds.
  * Threads  room_take() on the reactor; room_is_low() anywhere.
  * Failure  a file system that does not tell its space has room.
@@ -15,6 +18,7 @@
 #ifndef CAPSTAN_SERVER_ROOM_H
 #define CAPSTAN_SERVER_ROOM_H
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,16 +29,25 @@
 #define ROOM_LOOK_NS (100000000ull)         /* and how old a look may be */
 
 struct room {
-    int fd; /* in the target's directory; borrowed. -1: there is always room */
+    int fd; /* of a file in the target's directory; borrowed. -1: there is always
+               room */
     uint64_t taken;
     uint64_t look_ns; /* when to look again; 0: at once */
     atomic_bool is_low;
+    atomic_bool is_gone; /* the directory was removed; then is_low too */
 };
 
 void room_init(struct room *room, int fd);
 
 /** May this many bytes be written? Looks at the device now and then. */
 bool room_take(struct room *room, uint64_t bytes, uint64_t now_ns);
+
+/** The code with which to refuse when there is none. */
+static inline int room_code(const struct room *room)
+{
+    return atomic_load_explicit(&room->is_gone, memory_order_relaxed) ? -EIO
+                                                                      : -ENOSPC;
+}
 
 /** What the last look saw. */
 static inline bool room_is_low(const struct room *room)

@@ -215,7 +215,7 @@ void slot_start_extents(struct slot *slot)
     }
     if (is_write && !room_take(&target->room, slot->fill,
                                clock_now(target->clock))) {
-        job_fail(slot->job, -ENOSPC, NULL);
+        job_fail(slot->job, room_code(&target->room), NULL);
         slot_go_on(slot);
         return;
     }

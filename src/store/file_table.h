@@ -33,6 +33,7 @@ struct file {
     bool is_opening;        /* an open is under way */
     bool is_creating;       /* and would create the file */
     bool is_absent;         /* known not to exist */
+    bool is_read_only;      /* fd is, for the file system is */
     bool is_held;           /* no operation may start now */
     unsigned running;       /* operations that have started */
     struct obj_io *waiting; /* operations that have not, in order */

@@ -32,6 +32,11 @@
  * - The process has no descriptor left: a quiet file is closed and the open is
  *   tried again; if none is quiet, the operation fails with -EMFILE.
  *
+ * - The file system became read-only: reads go on, changes end with -EROFS.
+ *
+ * - Somebody took the files away: -EIO where that can be told, and for whoever
+ *   wants durable what has no name any more.
+ *
  * - io_uring_enter has no memory: entries stay for the next poll().
  */
 #include "store/obj.h"
@@ -102,7 +107,7 @@ static bool needs_open(const struct file *file, const struct obj_io *io)
 
 static void start_open(struct uring_store *store, struct file *file)
 {
-    int flags = O_RDWR | O_CLOEXEC;
+    int flags = O_CLOEXEC | (file->is_read_only ? O_RDONLY : O_RDWR);
 
     file->is_opening = true;
     file->is_creating = verb_makes_file(file->waiting);
@@ -121,24 +126,51 @@ static void advance(struct uring_store *store, struct file *file)
         }
         verb_start(store, take_waiting(file));
     }
-    if (file->waiting == NULL && file->running == 0)
-        file_table_put(&store->table, file);
+    if (file->waiting != NULL || file->running > 0)
+        return;
+    if (file->is_read_only) { /* perhaps it can be written next time */
+        file_close(&store->table, file);
+        file->is_read_only = false;
+    }
+    file_table_put(&store->table, file);
+}
+
+/* The shard directories are made before any object: one that is not there was
+ * taken away, and nobody knows what was in it. */
+static bool is_directory_gone(const struct uring_store *store,
+                              const struct file *file)
+{
+    char name[3] = {file->path[0], file->path[1], '\0'};
+
+    return faccessat(store->dir_fd, name, F_OK, 0) != 0;
+}
+
+/* May the open that ended so be tried in another way? */
+static bool opens_otherwise(struct uring_store *store, struct file *file,
+                            int result)
+{
+    if (result == -EROFS && !file->is_creating && !file->is_read_only) {
+        file->is_read_only = true;
+        return true;
+    }
+    return tries_again(file->waiting, result) ||
+           ((result == -EMFILE || result == -ENFILE) &&
+            file_table_evict(&store->table));
 }
 
 static void end_open(struct uring_store *store, struct file *file, int result)
 {
-    struct obj_io *head = file->waiting;
-
     file->is_opening = false;
+    if (result == -ENOENT && is_directory_gone(store, file))
+        result = -EIO;
     if (result >= 0) {
         file->fd = result;
         file->is_absent = false;
         store->shards[file_shard(file->ino)].changed += file->is_creating;
     } else if (result == -ENOENT && !file->is_creating) {
         file->is_absent = true;
-    } else if (!tries_again(head, result) &&
-               !((result == -EMFILE || result == -ENFILE) &&
-                 file_table_evict(&store->table))) {
+    } else if (!opens_otherwise(store, file, result)) {
+        file->is_read_only = false;
         end_op(store, take_waiting(file), result);
     }
     advance(store, file);

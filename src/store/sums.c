@@ -41,6 +41,8 @@
 #define IDLE_DEFAULT_NS (2 * NS_PER_SEC)
 #define LOST_PART 4  /* of the objects may be lost */
 #define ROUNDS_MAX 8 /* of the store below, in one poll */
+#define STUCK_AFTER 16 /* attempts in a row that failed */
+#define STUCK_PAUSE_NS (100 * NS_PER_MS) /* after one that failed */
 
 static const struct obj_driver sums_driver;
 
@@ -94,6 +96,35 @@ void wake_all(struct sum_op **list)
         next = op->wait_next;
         op->step(op);
     }
+}
+
+/*
+ * What the device does not take.
+ */
+
+void stuck_note(struct sums_store *store, struct sums_stuck *stuck, int rc)
+{
+    stuck->failed = rc == 0 ? 0 : stuck->failed + 1;
+    stuck->rc = rc;
+    if (rc != 0)
+        stuck->retry_ns = clock_now(store->config.clock) + STUCK_PAUSE_NS;
+}
+
+static bool is_stuck(const struct sums_stuck *stuck)
+{
+    return stuck->failed >= STUCK_AFTER;
+}
+
+bool stuck_may_try(const struct sums_store *store,
+                   const struct sums_stuck *stuck)
+{
+    return !is_stuck(stuck) ||
+           clock_now(store->config.clock) >= stuck->retry_ns;
+}
+
+int stuck_code(const struct sums_store *store, const struct sums_stuck *stuck)
+{
+    return stuck_may_try(store, stuck) ? 0 : stuck->rc;
 }
 
 /*
@@ -397,6 +428,16 @@ static bool is_over(const struct obj_io *io, int64_t *result_out)
     return false;
 }
 
+/* The place of the object that it concerns, or NULL: there is none now. */
+static struct sum_object *place_of(struct sums_store *store,
+                                   const struct obj_io *io)
+{
+    if ((io->verb == OBJ_WRITE || io->verb == OBJ_TRUNCATE) &&
+        !objects_may_dirty(store, object_find(store, io->ino)))
+        return NULL;
+    return object_get(store, io->ino);
+}
+
 /* @return false: no operation or no object is to be had. */
 static bool admit_one(struct sums_store *store, struct obj_io *io)
 {
@@ -405,7 +446,7 @@ static bool admit_one(struct sums_store *store, struct obj_io *io)
 
     if (op == NULL)
         return false;
-    object = object_get(store, io->ino);
+    object = place_of(store, io);
     if (object == NULL)
         return false;
     DL_DELETE(store->ops_free, op);
@@ -440,6 +481,13 @@ static bool admit_rider(struct sums_store *store, struct obj_io *io)
     return true;
 }
 
+/* Must it end without having begun, since its object gets no place? */
+static bool is_refused(const struct sums_store *store, int64_t *result_out)
+{
+    *result_out = stuck_code(store, &store->objects_stuck);
+    return store->ops_free != NULL && *result_out != 0;
+}
+
 static void admit(struct sums_store *store)
 {
     struct obj_io *io;
@@ -447,9 +495,11 @@ static void admit(struct sums_store *store)
     while ((io = store->queue.head) != NULL) {
         if (is_over(io, &io->result))
             obj_line_add(&store->ended, obj_line_take(&store->queue));
-        else if (admit_rider(store, io))
+        else if (admit_rider(store, io) || admit_one(store, io))
             continue;
-        else if (!admit_one(store, io))
+        else if (is_refused(store, &io->result))
+            obj_line_add(&store->ended, obj_line_take(&store->queue));
+        else
             break;
     }
 }
@@ -467,6 +517,7 @@ static int sums_poll(struct obj_store *base)
         admit(store);
         n += obj_poll(store->over.below);
         admit(store);
+        units_settle(store);
     } while (store->nsubmitted > 0 && ++rounds < ROUNDS_MAX);
     return n + (int)store->nsubmitted + obj_line_call(&store->ended);
 }
@@ -519,7 +570,13 @@ void sums_flush(struct obj_store *base)
     struct sums_store *store = store_of(base);
 
     store->is_flushing = true;
+    store->has_unflushed = false;
     store->flush_at = 0;
+}
+
+struct obj_store *sums_below(struct obj_store *base)
+{
+    return store_of(base)->over.below;
 }
 
 void sums_stats(const struct obj_store *base, struct sums_stats *stats_out)

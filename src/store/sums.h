@@ -26,6 +26,9 @@
  *
  * - A write fails: its region is stale, since nobody knows what it has left.
  *
+ * - The device takes no more sums: who would need memory for further ones fails
+ *   with its code (-ENOSPC); a quarter of the memory stays with those who read.
+ *
  * - The second part is of a format of the future: -EIO, and it stays as it is.
  *
  * - The second part cannot be read or written: the operation that needs it
@@ -78,6 +81,10 @@ int sums_create(struct obj_store *below, const struct sums_config *config,
 /** Write all sums, so that the next process may trust them: before an orderly
  *  end. obj_pending() tells when it has ended; nothing may be submitted. */
 void sums_flush(struct obj_store *store);
+
+/** The store that it lies over, to look at second parts as the device has them.
+ *  Nothing may be written there. */
+struct obj_store *sums_below(struct obj_store *store);
 
 void sums_stats(const struct obj_store *store, struct sums_stats *stats_out);
 

@@ -13,7 +13,9 @@
  * regions stay dirty.
  *
  * Possible failure modes are: the device's, or a write in between: the object
- * stays dirty and its turn comes again.
+ * stays dirty and its turn comes again. When the device has refused many in a
+ * row, no further object may become dirty, and a quarter of the places are left
+ * to what is read.
  */
 #include "store/sums_priv.h"
 
@@ -40,6 +42,13 @@ void object_touched(struct sums_store *store, struct sum_object *object)
     DL_APPEND2(store->dirty, object, dirty_prev, dirty_next);
     object->is_listed = true;
     store->stats.objects_dirty++;
+}
+
+/* Not to be met again soon by who looks for a place. */
+static void object_last(struct sums_store *store, struct sum_object *object)
+{
+    DL_DELETE(store->objects_used, object);
+    DL_APPEND(store->objects_used, object);
 }
 
 /* Begin, or go on, with what is not on the device. @return false: all is. */
@@ -88,16 +97,21 @@ static void cleaner_end(struct sum_op *op)
 
 static void give_up(struct sum_op *op)
 {
+    if (op->rc != 0)
+        stuck_note(op->store, &op->store->objects_stuck, op->rc);
     object_touched(op->store, op->object);
     cleaner_end(op);
 }
 
 static void clean_header_written(struct sum_op *op)
 {
-    if (op->rc == 0)
-        op->store->stats.cleanings++;
-    else
+    if (op->rc != 0) {
         op->object->is_current = false;
+        give_up(op);
+        return;
+    }
+    stuck_note(op->store, &op->store->objects_stuck, 0);
+    op->store->stats.cleanings++;
     cleaner_end(op);
 }
 
@@ -225,11 +239,26 @@ static bool may_be_dropped(const struct sums_store *store,
            !has_unwritten_units(object) && !is_kept(store, object);
 }
 
+/* One that could not be written is not to be met again soon. */
+static void flush_end(struct sum_op *op)
+{
+    struct sums_store *store = op->store;
+    struct sum_object *object = op->object;
+
+    stuck_note(store, &store->objects_stuck, op->rc);
+    if (op->rc != 0) {
+        store->has_unflushed |= store->is_flushing;
+        object_last(store, object);
+        object_touched(store, object);
+    }
+    cleaner_end(op);
+}
+
 static void flush_header_written(struct sum_op *op)
 {
     if (op->rc != 0)
         op->object->is_current = false;
-    cleaner_end(op);
+    flush_end(op);
 }
 
 static void flush_units(struct sum_op *op)
@@ -238,7 +267,7 @@ static void flush_units(struct sum_op *op)
     if (op->rc == 0 && write_units(op))
         return;
     if (op->rc != 0 || !has_news(op->object))
-        cleaner_end(op);
+        flush_end(op);
     else
         write_header(op, flush_header_written);
 }
@@ -249,49 +278,96 @@ static void flush_one(struct sums_store *store, struct sum_object *object)
     flush_units(&store->cleaner);
 }
 
+/* @return whether the object could be forgotten, and was. */
+static bool consider(struct sums_store *store, struct sum_object *object,
+                     struct sum_object **candidate)
+{
+    if (may_be_dropped(store, object)) {
+        object_drop(store, object);
+        return true;
+    }
+    if (is_kept(store, object))
+        object_last(store, object);
+    else if (*candidate == NULL && object->ops == NULL && object->task == NULL)
+        *candidate = object;
+    return false;
+}
+
+/* Write it, so that it may be forgotten next time. */
+static void flush_candidate(struct sums_store *store,
+                            struct sum_object *candidate)
+{
+    if (candidate != NULL && !store->is_cleaning &&
+        stuck_may_try(store, &store->objects_stuck))
+        flush_one(store, candidate);
+}
+
+/* How many are looked at: all, when nothing else may help. */
+static unsigned scan_max(const struct sums_store *store)
+{
+    return stuck_code(store, &store->objects_stuck) != 0
+               ? store->config.objects_max
+               : DROP_SCAN_MAX;
+}
+
 bool objects_make_room(struct sums_store *store)
 {
     struct sum_object *object = store->objects_used, *next;
     struct sum_object *candidate = NULL;
+    unsigned most = scan_max(store);
 
-    for (unsigned i = 0; object != NULL && i < DROP_SCAN_MAX;
-         object = next, i++) {
+    for (unsigned i = 0; object != NULL && i < most; object = next, i++) {
         next = object->next;
-        if (may_be_dropped(store, object)) {
-            object_drop(store, object);
+        if (consider(store, object, &candidate))
             return true;
-        }
-        if (is_kept(store, object)) { /* not to be met again soon */
-            DL_DELETE(store->objects_used, object);
-            DL_APPEND(store->objects_used, object);
-        } else if (candidate == NULL && object->ops == NULL &&
-                   object->task == NULL) {
-            candidate = object;
-        }
     }
-    if (candidate != NULL && !store->is_cleaning)
-        flush_one(store, candidate);
+    flush_candidate(store, candidate);
     return false;
+}
+
+bool objects_may_dirty(struct sums_store *store,
+                       const struct sum_object *written)
+{
+    unsigned max = store->config.objects_max;
+    struct sum_object *object = store->dirty, *next;
+    struct sum_object *candidate = NULL;
+    unsigned most = scan_max(store);
+
+    if ((written != NULL && written->is_listed) ||
+        store->stats.objects_dirty < max - max / 4 - store->nlost)
+        return true;
+    for (unsigned i = 0; object != NULL && i < most; object = next, i++) {
+        next = object->dirty_next;
+        if (consider(store, object, &candidate))
+            return true;
+    }
+    flush_candidate(store, candidate);
+    return false;
+}
+
+static void flush_over(struct sums_store *store, bool is_kept)
+{
+    if (!is_kept)
+        log_warn("not all sums of this run could be written: they will be "
+                 "computed again");
+    store->is_cleaning = false;
+    store->is_flushing = false;
 }
 
 static void boots_written(struct sum_op *op)
 {
-    if (op->rc != 0)
-        log_warn("the sums of this run will be computed again: %s",
-                 "the list of boots cannot be written");
-    op->store->is_cleaning = false;
-    op->store->is_flushing = false;
+    flush_over(op->store, op->rc == 0);
 }
 
-/* All is written: the next process may trust it. */
+/* If all is written, the next process may trust it. */
 static void write_boots(struct sums_store *store)
 {
     struct sum_op *op = &store->cleaner;
     struct sums_boots *boots = &store->boots;
     struct obj_io *io;
 
-    if (store->config.machine == 0) {
-        store->is_flushing = false;
+    if (store->config.machine == 0 || store->has_unflushed) {
+        flush_over(store, !store->has_unflushed);
         return;
     }
     if (boots->count == SUMS_BOOTS_MAX)
@@ -331,7 +407,8 @@ void clean_poll(struct sums_store *store)
         return;
     if (store->is_flushing)
         flush_poll(store);
-    else if (object != NULL && clock_now(store->config.clock) >=
-                                   object->written_ns + store->config.idle_ns)
+    else if (object != NULL && stuck_may_try(store, &store->objects_stuck) &&
+             clock_now(store->config.clock) >=
+                 object->written_ns + store->config.idle_ns)
         clean_one(store, object);
 }

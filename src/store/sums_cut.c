@@ -114,7 +114,7 @@ static void cut_unit(struct sum_op *op)
         refuse(op);
         return;
     }
-    if (!unit_want(op, op->object, (size - 1) / SUMS_UNIT_DATA, false))
+    if (!unit_want(op, op->object, (size - 1) / SUMS_UNIT_DATA, UNIT_CHANGE))
         return;
     if (size % SUMS_BLOCK == 0) {
         cut_bytes(op);

@@ -99,7 +99,8 @@ static bool next_span(struct sum_op *op)
 {
     uint64_t index = op->at / SUMS_UNIT_DATA;
 
-    if (!unit_want(op, op->object, index, false))
+    if (!unit_want(op, op->object, index,
+                   op->user->verb == OBJ_READ ? UNIT_READ : UNIT_CHANGE))
         return false;
     op->span_end = least(op->end, (index + 1) * SUMS_UNIT_DATA);
     op->size = op->object->size;
@@ -401,6 +402,7 @@ static void write_span(struct sum_op *op)
 {
     op->step = write_span;
     if (op->rc != 0) {
+        object_touched(op->store, op->object); /* by the spans before */
         fail(op);
     } else if (op->at == op->end) {
         object_touched(op->store, op->object);

@@ -33,6 +33,20 @@ struct sums_store;
 struct sum_object;
 struct sum_op;
 
+/* What a unit is wanted for. */
+enum unit_use {
+    UNIT_READ,   /* its sums */
+    UNIT_CHANGE, /* some of them will be others */
+    UNIT_FILL,   /* all will: what the device holds does not matter */
+};
+
+/* A device that takes no more of what it is to keep. */
+struct sums_stuck {
+    unsigned failed;   /* attempts since one succeeded */
+    int rc;            /* of the last that failed */
+    uint64_t retry_ns; /* no attempt before, unless somebody else makes one */
+};
+
 typedef void sum_step_fn(struct sum_op *op);
 
 /* 256 sums in memory. */
@@ -127,6 +141,7 @@ struct sums_store {
     struct sum_op cleaner; /* also drops objects and flushes */
     bool is_cleaning;      /* the cleaner is at work */
     bool is_flushing;
+    bool has_unflushed; /* something could not be written then */
     unsigned flush_at; /* the next object to flush */
     char *bounces;
 
@@ -134,14 +149,17 @@ struct sums_store {
     struct sum_unit **unit_buckets;
     size_t unit_mask;
     unsigned nunits_dirty;
-    uint64_t ahead_ns; /* none is written early before */
+    unsigned nunits_writing; /* that were dirty */
+    struct sums_stuck units_stuck;
     uint32_t *sums_all;
     struct sum_op *starved; /* operations that wait for a unit */
+    struct sum_op *barred;  /* and those to be allowed one more that is dirty */
 
     struct sum_object *objects_all, *objects_free, *objects_used;
     struct sum_object **object_buckets;
     size_t object_mask;
     struct sum_object *dirty; /* oldest write first */
+    struct sums_stuck objects_stuck;
 
     char *buffer; /* one unit of data, to sum it again */
     struct sum_op *buffer_op, *buffer_waiting;
@@ -164,6 +182,14 @@ void object_set_lost(struct sums_store *store, struct sum_object *object,
                      bool is_lost);
 /** Go on with all who wait in a list. */
 void wake_all(struct sum_op **list);
+/** Note how an attempt to write something back has ended. */
+void stuck_note(struct sums_store *store, struct sums_stuck *stuck, int rc);
+/** Is it time for another attempt? */
+bool stuck_may_try(const struct sums_store *store,
+                   const struct sums_stuck *stuck);
+/** Who would have to wait for an attempt to succeed: @return 0 to do so, or the
+ *  code with which to give up. */
+int stuck_code(const struct sums_store *store, const struct sums_stuck *stuck);
 
 /* sums_io.c */
 void read_start(struct sum_op *op);
@@ -212,13 +238,18 @@ void object_unlist(struct sums_store *store, struct sum_object *object);
 void clean_poll(struct sums_store *store);
 /** Make room for an object. @return whether there is some now. */
 bool objects_make_room(struct sums_store *store);
+/** Is there a place for one more object that is written to? If not, make one.
+ *  Some are left to those that are only read. */
+bool objects_may_dirty(struct sums_store *store,
+                       const struct sum_object *object);
 
 /* sums_unit.c */
 int units_init(struct sums_store *store);
 void units_fini(struct sums_store *store);
-/** Pin the unit for op->unit. @return false: op->step runs again later. */
+/** Pin the unit for op->unit. @return false: op->step runs again later, with
+ *  op->rc set if there is none to be had. */
 bool unit_want(struct sum_op *op, struct sum_object *object, uint64_t index,
-               bool is_new);
+               enum unit_use use);
 void unit_unpin(struct sum_op *op);
 void unit_dirty(struct sums_store *store, struct sum_unit *unit);
 /** Write a dirty unit to the device; writer, if any, counts it as waiting. */
@@ -229,5 +260,8 @@ void units_drop(struct sums_store *store, struct sum_object *object,
                 uint64_t index);
 /** Write some early, so that there are always units to be had. */
 void units_write_ahead(struct sums_store *store);
+/** Go on with who waits for a unit that is there now, and let none wait for one
+ *  that cannot be had. */
+void units_settle(struct sums_store *store);
 
 #endif

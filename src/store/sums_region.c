@@ -261,7 +261,11 @@ static void resum_unit(struct sum_op *op)
     struct obj_io *io;
 
     op->step = resum_unit;
-    if (!unit_want(op, op->object, op->index, true))
+    if (op->rc != 0) {
+        resum_end(op);
+        return;
+    }
+    if (!unit_want(op, op->object, op->index, UNIT_FILL))
         return;
     memset(op->unit->sums, 0, SUMS_UNIT_SIZE);
     unit_dirty(op->store, op->unit);

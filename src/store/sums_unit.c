@@ -7,9 +7,14 @@
  * fills it with zeros where that part holds nothing. A unit that was changed is
  * written back before it may serve another object.
  *
+ * Units that are dirty, or about to be, are three quarters of all at most, so
+ * that reads go on whatever becomes of the writes.
+ *
  * Possible failure modes are: a read that fails ends those who wait for the
- * unit with its code; a write that fails leaves the unit dirty; no unit to be
- * had: who wants one waits until another lets go.
+ * unit with its code; a write that fails leaves the unit dirty, and its turn
+ * comes again after all others; no unit to be had: who wants one waits until
+ * another lets go, or until the device has refused so many that it is full (or
+ * broken), and then fails with its code.
  */
 #include "store/sums_priv.h"
 
@@ -22,7 +27,6 @@
 
 #define SCAN_MAX 64u  /* units looked at to find one to be had */
 #define AHEAD_MAX 32u /* written early at one turn */
-#define AHEAD_PAUSE_NS (100 * NS_PER_MS) /* after a write that failed */
 
 int units_init(struct sums_store *store)
 {
@@ -104,21 +108,39 @@ static void free_unit(struct sums_store *store, struct sum_unit *unit)
     DL_APPEND(store->units_free, unit);
 }
 
-/* The oldest that nobody needs; on the way, dirty ones are sent off. */
+static bool is_idle(const struct sum_unit *unit)
+{
+    return unit->pins == 0 && unit->is_valid && !unit->is_writing;
+}
+
+/* Write back the oldest that are dirty. */
+static void send_off(struct sums_store *store, unsigned most)
+{
+    struct sum_unit *unit = store->units_used;
+
+    if (!stuck_may_try(store, &store->units_stuck))
+        return;
+    for (; unit != NULL && most > 0; unit = unit->next) {
+        if (!unit->is_dirty || !is_idle(unit))
+            continue;
+        unit_write(store, unit, NULL);
+        most--;
+    }
+}
+
+/* The oldest that nobody needs; if there is none, dirty ones are sent off. */
 static struct sum_unit *take_oldest(struct sums_store *store)
 {
     struct sum_unit *unit = store->units_used;
     unsigned i;
 
     for (i = 0; unit != NULL && i < SCAN_MAX; unit = unit->next, i++) {
-        if (unit->pins > 0 || !unit->is_valid || unit->is_writing)
+        if (!is_idle(unit) || unit->is_dirty)
             continue;
-        if (!unit->is_dirty) {
-            leave(store, unit);
-            return unit;
-        }
-        unit_write(store, unit, NULL);
+        leave(store, unit);
+        return unit;
     }
+    send_off(store, SCAN_MAX);
     return NULL;
 }
 
@@ -187,7 +209,7 @@ static void start_read(struct sums_store *store, struct sum_unit *unit)
 /* @return NULL: there is none to be had now. */
 static struct sum_unit *make(struct sums_store *store,
                              struct sum_object *object, uint64_t index,
-                             bool is_new)
+                             enum unit_use use)
 {
     struct sum_unit *unit = take_unit(store);
     struct sum_unit **bucket;
@@ -201,7 +223,7 @@ static struct sum_unit *make(struct sums_store *store,
     *bucket = unit;
     DL_APPEND2(object->units, unit, sibling_prev, sibling_next);
     DL_APPEND(store->units_used, unit);
-    unit->is_valid = is_new || index >= object->nunits;
+    unit->is_valid = use == UNIT_FILL || index >= object->nunits;
     if (unit->is_valid)
         memset(unit->sums, 0, SUMS_UNIT_SIZE);
     else
@@ -209,21 +231,92 @@ static struct sum_unit *make(struct sums_store *store,
     return unit;
 }
 
+static bool has_dirty_left(const struct sums_store *store)
+{
+    unsigned max = store->config.units_max;
+
+    return store->nunits_dirty + store->nunits_writing < max - max / 4;
+}
+
+/* May one more be dirty, or is this one so already? */
+static bool may_dirty(struct sums_store *store, const struct sum_unit *unit)
+{
+    if ((unit != NULL && (unit->is_dirty || unit->is_writing)) ||
+        has_dirty_left(store))
+        return true;
+    send_off(store, SCAN_MAX);
+    return false;
+}
+
 bool unit_want(struct sum_op *op, struct sum_object *object, uint64_t index,
-               bool is_new)
+               enum unit_use use)
 {
     struct sums_store *store = op->store;
     struct sum_unit *unit = find(store, object, index);
 
+    if (use != UNIT_READ && !may_dirty(store, unit)) {
+        wait_for(&store->barred, op);
+        return false;
+    }
     if (unit == NULL)
-        unit = make(store, object, index, is_new);
-    if (unit == NULL)
+        unit = make(store, object, index, use);
+    if (unit == NULL) {
         wait_for(&store->starved, op);
-    else if (!unit->is_valid)
+    } else if (!unit->is_valid) {
         wait_for(&unit->waiting, op);
-    else
+    } else {
         pin(op, unit);
+        if (use != UNIT_READ)
+            unit_dirty(store, unit);
+    }
     return op->unit != NULL;
+}
+
+static void refuse(struct sum_op **list, int rc)
+{
+    struct sum_op *op;
+
+    while (*list != NULL) { /* others may begin instead, and wait */
+        for (op = *list; op != NULL; op = op->wait_next)
+            op->rc = rc;
+        wake_all(list);
+    }
+}
+
+/* Is there a unit that will be had, whatever the device takes? */
+static bool has_clean(const struct sums_store *store)
+{
+    const struct sum_unit *unit = store->units_used;
+
+    while (unit != NULL && (unit->is_dirty || unit->is_writing))
+        unit = unit->next;
+    return unit != NULL || store->units_free != NULL;
+}
+
+void units_settle(struct sums_store *store)
+{
+    int rc;
+
+    if (store->starved != NULL && store->units_free != NULL)
+        wake_all(&store->starved);
+    if (store->barred != NULL && has_dirty_left(store))
+        wake_all(&store->barred);
+    if (store->barred == NULL && store->starved == NULL)
+        return;
+    rc = stuck_code(store, &store->units_stuck);
+    if (rc != 0)
+        refuse(&store->barred, rc);
+    if (rc != 0 && !has_clean(store))
+        refuse(&store->starved, rc);
+}
+
+/* A unit is idle, or written: who waits may find one now. */
+static void wake_waiting(struct sums_store *store)
+{
+    if (store->starved != NULL)
+        wake_all(&store->starved);
+    if (store->barred != NULL)
+        wake_all(&store->barred);
 }
 
 void unit_unpin(struct sum_op *op)
@@ -231,15 +324,15 @@ void unit_unpin(struct sum_op *op)
     assert(op->unit->pins > 0);
     op->unit->pins--;
     op->unit = NULL;
-    if (op->store->starved != NULL)
-        wake_all(&op->store->starved);
+    wake_waiting(op->store);
 }
 
-/* A full device will not have room at once: no write ahead for a while. */
+/* Others may find a place, where the device has one for them. */
 static void keep_for_later(struct sums_store *store, struct sum_unit *unit)
 {
     set_dirty(store, unit, true);
-    store->ahead_ns = clock_now(store->config.clock) + AHEAD_PAUSE_NS;
+    DL_DELETE(store->units_used, unit);
+    DL_APPEND(store->units_used, unit);
 }
 
 static void write_done(struct obj_io *io)
@@ -251,6 +344,9 @@ static void write_done(struct obj_io *io)
 
     unit->writer = NULL;
     unit->is_writing = false;
+    store->nunits_writing--;
+    stuck_note(store, &store->units_stuck,
+               io->result < 0 ? (int)io->result : 0);
     if (unit->is_doomed)
         free_unit(store, unit);
     else if (io->result < 0)
@@ -261,8 +357,7 @@ static void write_done(struct obj_io *io)
         if (--writer->waiting == 0)
             writer->step(writer);
     }
-    if (store->starved != NULL)
-        wake_all(&store->starved);
+    wake_waiting(store);
 }
 
 void unit_write(struct sums_store *store, struct sum_unit *unit,
@@ -271,6 +366,7 @@ void unit_write(struct sums_store *store, struct sum_unit *unit,
     assert(unit->is_dirty && !unit->is_writing);
     set_dirty(store, unit, false);
     unit->is_writing = true;
+    store->nunits_writing++;
     unit->writer = writer;
     if (unit->object->nunits <= unit->index)
         unit->object->nunits = unit->index + 1;
@@ -307,16 +403,6 @@ void units_drop(struct sums_store *store, struct sum_object *object,
 
 void units_write_ahead(struct sums_store *store)
 {
-    struct sum_unit *unit = store->units_used;
-    unsigned n = 0;
-
-    if (store->nunits_dirty <= store->config.units_max / 2 ||
-        clock_now(store->config.clock) < store->ahead_ns)
-        return;
-    for (; unit != NULL && n < AHEAD_MAX; unit = unit->next) {
-        if (!unit->is_dirty || unit->is_writing || unit->pins > 0)
-            continue;
-        unit_write(store, unit, NULL);
-        n++;
-    }
+    if (store->nunits_dirty > store->config.units_max / 2)
+        send_off(store, AHEAD_MAX);
 }

@@ -189,6 +189,8 @@ static void start_transfer(struct uring_store *store, struct obj_io *io)
         end_op(store, io, 0);
     else if (is_beyond_any_file(io->offset, io->length))
         end_op(store, io, is_read ? 0 : -EFBIG);
+    else if (!is_read && op_of(io)->file->is_read_only)
+        end_op(store, io, -EROFS);
     else
         send_transfer(store, io);
 }
@@ -260,6 +262,10 @@ static void start_truncate(struct uring_store *store, struct obj_io *io)
         end_op(store, io, -EFBIG);
         return;
     }
+    if (file->fd >= 0 && file->is_read_only) {
+        end_op(store, io, -EROFS);
+        return;
+    }
     if (file->fd >= 0) {
         do
             rc = ftruncate(file->fd, (off_t)io->offset);
@@ -293,16 +299,26 @@ static void sync_shard(struct uring_store *store, struct obj_io *io)
     op->shard_fd =
         openat(store->dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (op->shard_fd < 0)
-        end_op(store, io, -errno);
+        end_op(store, io, errno == ENOENT ? -EIO : -errno);
     else
         ring_sync(store->ring, op->shard_fd, (uintptr_t)io);
+}
+
+/* Was the open file removed by somebody else? No sync could keep it. */
+static bool is_removed(const struct file *file)
+{
+    struct stat st;
+
+    return fstat(file->fd, &st) == 0 && st.st_nlink == 0;
 }
 
 static void start_sync(struct uring_store *store, struct obj_io *io)
 {
     struct uring_op *op = op_of(io);
 
-    if (op->file->fd >= 0)
+    if (op->file->fd >= 0 && is_removed(op->file))
+        end_op(store, io, -EIO);
+    else if (op->file->fd >= 0)
         ring_sync(store->ring, op->file->fd, (uintptr_t)io);
     else
         sync_shard(store, io);

@@ -260,20 +260,24 @@ static int compare_shape(const struct up *up, const struct wish *wish)
     return 0;
 }
 
-/* Adopt the cluster that is there, or make the files of a new one. */
+/* The cluster file comes last: what it names was there once. */
+static int make_cluster(struct up *up, const struct wish *wish)
+{
+    if (choose_shape(&up->shape, wish) != 0 ||
+        local_directories_make(up->root, &up->shape) != 0)
+        return -1;
+    return local_shape_write(up->root, &up->shape);
+}
+
+/* Adopt the cluster that is there, or make the files of a new one. A directory
+ * that is missing from an old one is not made anew: it held data. */
 static int prepare(struct up *up, const struct wish *wish)
 {
     int rc = local_shape_read(up->root, &up->shape);
 
     if (rc == 0)
-        rc = compare_shape(up, wish);
-    else if (rc > 0)
-        rc = choose_shape(&up->shape, wish) != 0
-                 ? -1
-                 : local_shape_write(up->root, &up->shape);
-    if (rc == 0)
-        rc = local_directories_make(up->root, &up->shape);
-    return rc;
+        return compare_shape(up, wish);
+    return rc > 0 ? make_cluster(up, wish) : -1;
 }
 
 /* The default cluster is found without an environment: by a symlink in one of

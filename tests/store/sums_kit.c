@@ -25,10 +25,12 @@ static int open_over(const struct obj_driver *driver,
     return rc;
 }
 
+const struct obj_driver *kit_below = &obj_mem;
+
 static int open_over_mem(const struct obj_config *config,
                          struct obj_store **store_out)
 {
-    return open_over(&obj_mem, config, store_out);
+    return open_over(kit_below, config, store_out);
 }
 
 static int open_over_uring(const struct obj_config *config,

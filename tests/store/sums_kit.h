@@ -22,6 +22,7 @@ struct sums_kit {
 
 extern struct sums_kit kit;
 extern const struct obj_driver over_mem, over_uring;
+extern const struct obj_driver *kit_below; /* of over_mem: obj_mem, or one over it */
 
 /** The fixture of tests/store/obj_contract.h, over obj_mem. @return 0, -ENOMEM.
  */

@@ -281,6 +281,73 @@ static void test_open_names_the_cause(void)
     CU_ASSERT_PTR_NULL(store);
 }
 
+/* An open file without a name is read, but nothing in it will last. */
+static void test_a_removed_file_is_not_synced(void)
+{
+    struct obj_store *store = fixture_open();
+    char path[512], bytes[8];
+
+    path_of(INO, path);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "abc", 3), 3);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_SYNC, INO, 0, NULL, 0), 0);
+    CU_ASSERT_EQUAL(unlink(path), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, bytes, 8), 3);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "abc", 3), 3);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_SYNC, INO, 0, NULL, 0), -EIO);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
+static void test_a_removed_directory_is_an_error(void)
+{
+    struct obj_store *store = fixture_open();
+    char path[512], byte;
+
+    path_of(INO, path);
+    *strrchr(path, '/') = '\0';
+    CU_ASSERT_EQUAL(rmdir(path), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, &byte, 1), -EIO);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "a", 1), -EIO);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_STAT, INO, 0, NULL, 0), -EIO);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO + 1, 0, &byte, 1), 0);
+    CU_ASSERT_EQUAL(mkdir(path, 0700), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "a", 1), 1);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
+static void set_read_only(const char *path, bool is_read_only)
+{
+    CU_ASSERT_EQUAL(mount(NULL, path, NULL,
+                          MS_REMOUNT | (is_read_only ? MS_RDONLY : 0), NULL),
+                    0);
+}
+
+/* In the tiny file system of the next test, empty. */
+static void read_only_device(const char *tiny)
+{
+    struct obj_store *store = fixture_open();
+    char bytes[8];
+
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "abc", 3), 3);
+    obj_close(store);
+    store = fixture_open();
+    set_read_only(tiny, true);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, bytes, 8), 3);
+    CU_ASSERT_EQUAL(memcmp(bytes, "abc", 3), 0);
+    CU_ASSERT_EQUAL(size_of(store, INO), 3);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "d", 1), -EROFS);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO + 1, 0, "d", 1), -EROFS);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_TRUNCATE, INO, 0, NULL, 0), -EROFS);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO + 1, 0, bytes, 8), 0);
+    set_read_only(tiny, false);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 1, "xyz", 3), 3);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, bytes, 8), 4);
+    CU_ASSERT_EQUAL(memcmp(bytes, "axyz", 4), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
 static void test_full_device_concerns_one_operation(void)
 {
     static char bytes[1 << 20];
@@ -303,7 +370,10 @@ static void test_full_device_concerns_one_operation(void)
     CU_ASSERT_EQUAL(total, 1536 << 10);
     CU_ASSERT(left < 1 << 20);
     CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO + 1, 0, bytes, 4096), 4096);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO + 1, 0, NULL, 0), 0);
     obj_close(store);
+    read_only_device(tiny);
     obj_fixture.config = old;
     unit_tiny_fs_umount(tiny);
 }
@@ -353,6 +423,8 @@ int main(void)
         UNIT_TEST(test_refused_registration_is_no_error),
         UNIT_TEST(test_wait_fd_wakes_epoll),
         UNIT_TEST(test_open_names_the_cause),
+        UNIT_TEST(test_a_removed_file_is_not_synced),
+        UNIT_TEST(test_a_removed_directory_is_an_error),
         UNIT_TEST(test_full_device_concerns_one_operation),
     };
     struct obj_store *store;
