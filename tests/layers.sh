@@ -45,6 +45,7 @@ rdma/          src/net/net_ofi benchmarks/fabric
 liburing.h     src/store/.*_uring[.]
 rocksdb/       src/meta/kv_rocksdb[.]c
 numa.h         src/base/numa
+blkid/         src/base/device_blkid[.]c
 cyaml/         src/rpc/cluster_yaml[.]c
 yaml.h         src/rpc/cluster_where[.]c
 hdf5.h         src/loader/index_hdf5[.]c src/loader/source_hdf5[.]c tests/

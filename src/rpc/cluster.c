@@ -157,6 +157,7 @@ static void server_fini(struct cluster_server *server)
     for (unsigned i = 0; i < server->targets_count; i++) {
         free(server->targets[i].service);
         free(server->targets[i].directory);
+        free(server->targets[i].device);
     }
     free(server->targets);
     free(server->name);

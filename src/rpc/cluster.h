@@ -16,6 +16,7 @@
  *           - id: 1
  *             service: "40001"     # port or name, one an endpoint
  *             directory: /nvme0/capstan
+ *             device: /dev/nvme0n1 # optional: mounted there by the server
  *             buffered: false      # optional: past the page cache
  *             plan_memory: 0       # optional: no reading ahead of plans
  *
@@ -36,6 +37,7 @@ struct cluster_target {
     uint16_t id;
     char *service;
     char *directory;
+    char *device; /* NULL: none to be mounted on the directory */
     bool is_buffered; /* through the page cache, not O_DIRECT: the default */
     uint64_t plan_memory; /* bytes for what clients plan to read; 0: none */
     const struct cluster_server *server; /* set when loaded */

@@ -97,6 +97,21 @@ static void target_path(char *path, size_t server, size_t target,
              target, *field != '\0' ? "." : "", field);
 }
 
+static int check_device(const struct cluster_source *source, unsigned server,
+                        unsigned index, struct raw_target *raw,
+                        struct cluster_target *target)
+{
+    char path[CLUSTER_PATH_MAX];
+
+    if (raw->device == NULL)
+        return 0;
+    target_path(path, server, index, "device");
+    if (*raw->device != '/')
+        return cluster_refuse(source, path, "'%.64s' does not begin with /",
+                              raw->device);
+    return take(source, path, &raw->device, &target->device);
+}
+
 static int check_target(const struct cluster_source *source, unsigned server,
                         unsigned index, struct raw_target *raw,
                         struct cluster_target *target)
@@ -116,6 +131,8 @@ static int check_target(const struct cluster_source *source, unsigned server,
         return rc;
     target_path(path, server, index, "directory");
     rc = take(source, path, &raw->directory, &target->directory);
+    if (rc == 0)
+        rc = check_device(source, server, index, raw, target);
     target->is_buffered = true;
     if (rc == 0 && raw->buffered != NULL) {
         target_path(path, server, index, "buffered");
@@ -205,6 +222,21 @@ static int by_directory(const void *a, const void *b)
                       : strcmp(TARGET(a)->directory, TARGET(b)->directory);
 }
 
+/* Those without a device are alike, and not compared. */
+static int by_device(const void *a, const void *b)
+{
+    const char *x = TARGET(a)->device, *y = TARGET(b)->device;
+    int order = strcmp(TARGET(a)->server->node, TARGET(b)->server->node);
+
+    if (order != 0)
+        return order;
+    if (x != NULL && y != NULL)
+        return strcmp(x, y);
+    if (x != y)
+        return x != NULL ? 1 : -1;
+    return (TARGET(a) > TARGET(b)) - (TARGET(a) < TARGET(b));
+}
+
 static int refuse_twin(const struct cluster_source *source,
                        const struct cluster *cluster, const char *field,
                        const struct cluster_target *a,
@@ -290,6 +322,8 @@ static int check_targets(const struct cluster_source *source,
     rc = check_unique(source, cluster, "service", by_service);
     if (rc == 0)
         rc = check_unique(source, cluster, "directory", by_directory);
+    if (rc == 0)
+        rc = check_unique(source, cluster, "device", by_device);
     if (rc == 0)
         rc = check_unique(source, cluster, "id", by_id);
     for (unsigned i = 0; i < n; i++)

@@ -21,7 +21,8 @@ struct raw_target {
     char *id;
     char *service;
     char *directory;
-    char *buffered; /* NULL: not given */
+    char *device;   /* NULL: not given */
+    char *buffered; /* the same */
     char *plan_memory; /* the same */
 };
 

@@ -33,6 +33,7 @@ static const cyaml_schema_field_t target_fields[] = {
     TEXT_FIELD("id", 0, struct raw_target, id),
     TEXT_FIELD("service", 0, struct raw_target, service),
     TEXT_FIELD("directory", 0, struct raw_target, directory),
+    TEXT_FIELD("device", CYAML_FLAG_OPTIONAL, struct raw_target, device),
     TEXT_FIELD("buffered", CYAML_FLAG_OPTIONAL, struct raw_target, buffered),
     TEXT_FIELD("plan_memory", CYAML_FLAG_OPTIONAL, struct raw_target,
                plan_memory),

@@ -2,10 +2,11 @@
 /*
  * capstan-server: serves the targets that the cluster file gives to one server.
  *
- * The happy path: options, cluster file, one thread a target; each thread moves
- * to its device's NUMA node, opens its target and reports through a pipe; when
- * all have, a line on stdout says so. SIGTERM or SIGINT stops the threads, which
- * drain, and the program ends with 0.
+ * The happy path: options, cluster file, one thread a target; each thread mounts
+ * its device, if it has one, moves to the device's NUMA node, opens its target
+ * and reports through a pipe; when all have, a line on stdout says so. SIGTERM or
+ * SIGINT stops the threads, which drain, devices are unmounted, and the program
+ * ends with 0.
  *
  * Possible failure modes are: wrong options (2); an address in use (3); any
  * other target that cannot be opened, or a cluster file that cannot be used
@@ -20,6 +21,7 @@
 #include "base/rng.h"
 #include "config.h"
 #include "rpc/cluster.h"
+#include "server/mount.h"
 #include "server/priority.h"
 #include "server/target.h"
 
@@ -57,6 +59,7 @@ struct station {
     const struct cluster_target *self;
     pthread_t thread;
     bool is_started;
+    bool is_mounted; /* by us; set before the report */
     struct srv_target *target; /* set before the report */
 };
 
@@ -210,8 +213,10 @@ static int open_station(struct station *station)
         .machine = machine_number(),
         .client = random_number(),
     };
-    int rc;
+    int rc = srv_mount(station->self, &station->is_mounted);
 
+    if (rc != 0)
+        return rc;
     numa_pin_thread(numa_node_of_path(station->self->directory));
     rc = srv_target_create(&config, &station->target);
     if (rc != 0)
@@ -286,6 +291,8 @@ static void stop_all(struct host *host)
         if (station->is_started)
             pthread_join(station->thread, NULL);
         srv_target_destroy(&station->target);
+        if (station->is_mounted)
+            srv_unmount(station->self);
     }
 }
 

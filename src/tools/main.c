@@ -15,6 +15,8 @@
 static const struct tool_command commands[] = {
     {"up", "", "start a cluster on this machine", 0, 0, cmd_up},
     {"down", "", "stop the cluster that `up` started", 0, 0, cmd_down},
+    {"format", "DEVICE", "prepare a block device for a target", 1, 1,
+     cmd_format},
     {"scrub", "", "compare every block with its checksum", 0, 0, cmd_scrub},
     {"status", "", "show every target and its counters", 0, 0, cmd_status},
     {"top", "", "watch every target: operations, bytes, times", 0, 0, cmd_top},

@@ -103,6 +103,9 @@ static int apply(const struct option_row *row, const char *text)
     case OPTION_FLAG:
         *(bool *)row->value = true;
         return OPTIONS_RUN;
+    case OPTION_COUNT:
+        ++*(unsigned *)row->value;
+        return OPTIONS_RUN;
     case OPTION_TEXT:
         *(const char **)row->value = text;
         return OPTIONS_RUN;

@@ -17,6 +17,7 @@
 
 enum option_kind {
     OPTION_FLAG, /* value: bool * */
+    OPTION_COUNT, /* value: unsigned *, how often it was given */
     OPTION_TEXT, /* value: const char ** */
     OPTION_SIZE  /* value: uint64_t *, within min .. max */
 };

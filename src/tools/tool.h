@@ -28,6 +28,7 @@ struct tool_command {
 };
 
 int cmd_up(const struct tool_command *command, int argc, char **argv);
+int cmd_format(const struct tool_command *command, int argc, char **argv);
 int cmd_down(const struct tool_command *command, int argc, char **argv);
 int cmd_scrub(const struct tool_command *command, int argc, char **argv);
 int cmd_status(const struct tool_command *command, int argc, char **argv);

@@ -16,12 +16,14 @@ DEPS_PACKAGES=(
     # what Capstan stands on
     libopenmpi-dev openmpi-bin libfabric-dev liburing-dev libnuma-dev
     librocksdb-dev libisal-dev libcyaml-dev libyaml-dev uthash-dev libxxhash-dev
-    libfuse3-dev fuse3
+    libfuse3-dev fuse3 libblkid-dev
     # the tests: unit tests, MPI programs in C, Python and Fortran, HDF5 and
     # PnetCDF over MPI-IO, cut links between network namespaces
     libcunit1-dev python3 python3-mpi4py python3-numpy
     libhdf5-openmpi-dev libpnetcdf-dev python3-h5py-mpi gfortran
     iproute2 procps
+    # devices of files, formatted
+    e2fsprogs mount
     # the wheel, the training run, README's Python
     python3-setuptools python3-wheel python3-pip python3-torch python3-sklearn
     # programs on a mount

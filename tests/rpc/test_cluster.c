@@ -24,6 +24,7 @@ static const char good[] = "cluster: 7d3c1a55\n"
                            "        service: \"40002\"\n"
                            "        directory: /d/b\n"
                            "        buffered: false\n"
+                           "        device: /dev/a\n"
                            "  - name: s2\n"
                            "    node: n2\n"
                            "    targets:\n"
@@ -84,6 +85,8 @@ static void test_good_file_is_read_whole(void)
     CU_ASSERT_EQUAL(cluster->target_ids[2], 65535);
     CU_ASSERT_FALSE(cluster->targets[0]->is_buffered);
     CU_ASSERT_TRUE(cluster->targets[1]->is_buffered);
+    CU_ASSERT_STRING_EQUAL(cluster->targets[0]->device, "/dev/a");
+    CU_ASSERT_PTR_NULL(cluster->targets[1]->device);
     CU_ASSERT_EQUAL(cluster->targets[2]->plan_memory, 0);
     CU_ASSERT_EQUAL(cluster->targets[1]->plan_memory, 64 << 20);
     CU_ASSERT_STRING_EQUAL(cluster->targets[0]->service, "40002");
@@ -152,7 +155,7 @@ static void test_text_that_is_not_yaml_names_the_line(void)
                 "file: line 9: servers[0].name: found a tab character that "
                 "violates indentation");
     expect_text(with("\"40002\"", "\"40002"),
-                "file: line 22: servers[0].targets[1].service: did not find "
+                "file: line 23: servers[0].targets[1].service: did not find "
                 "expected key");
     expect_text("cluster: \377\n", "file: line 1: invalid leading UTF-8 octet");
 }
@@ -219,6 +222,13 @@ static void test_numbers_are_read_whole_or_refused(void)
     expect_text(with("65536", "2147483648"),
                 "file: line 4: defaults.stripe_size: 2147483648 is out of "
                 "range (0 to 1073741824)");
+    expect_text(with("device: /dev/a", "device: sda"),
+                "file: line 18: servers[0].targets[1].device: 'sda' does not "
+                "begin with /");
+    expect_text(with("directory: /d/a\n",
+                     "directory: /d/a\n        device: /dev/a\n"),
+                "file: line 19: servers[0].targets[1].device: is that of "
+                "servers[0].targets[0] too");
     expect_text(with("buffered: false", "buffered: maybe"),
                 "file: line 17: servers[0].targets[1].buffered: 'maybe' is "
                 "neither true nor false");
@@ -252,7 +262,7 @@ static void test_empty_fields_are_refused(void)
 static void test_what_must_be_unique_is(void)
 {
     expect_text(with("65535", "3"),
-                "file: line 21: servers[1].targets[0].id: is that of "
+                "file: line 22: servers[1].targets[0].id: is that of "
                 "servers[0].targets[1] too");
     expect_text(with("40002", "40001"),
                 "file: line 15: servers[0].targets[1].service: is that of "
@@ -261,10 +271,10 @@ static void test_what_must_be_unique_is(void)
                 "file: line 16: servers[0].targets[1].directory: is that of "
                 "servers[0].targets[0] too");
     expect_text(with("node: n2", "node: 127.0.0.1"),
-                "file: line 22: servers[1].targets[0].service: is that of "
+                "file: line 23: servers[1].targets[0].service: is that of "
                 "servers[0].targets[0] too");
     expect_text(with("name: s2", "name: s1"),
-                "file: line 18: servers[1].name: is that of servers[0] too");
+                "file: line 19: servers[1].name: is that of servers[0] too");
 }
 
 static void test_a_file_cut_anywhere_is_refused_or_whole(void)
