@@ -32,7 +32,9 @@ extern "C" {
     X(LOCKED, "locked", "a name is locked for a change that is forgotten")     \
     X(UNSETTLED, "unsettled", "a change of several targets does not end")      \
     X(ORPHAN, "orphan", "a removed file's objects are not freed")             \
-    X(STRAY, "stray", "a target holds data of an inode that is not there")
+    X(STRAY, "stray", "a target holds data of an inode that is not there")     \
+    X(SUMS, "sums", "a file of checksums is damaged or cannot be read")        \
+    X(FORMAT, "format", "a file of checksums has a format of another version")
 
 enum capstan_problem_kind {
 #define X(NAME, name, prose) CAPSTAN_PROBLEM_##NAME,

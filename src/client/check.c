@@ -11,8 +11,9 @@
  * Repair, only what needs no guess: an entry without an inode goes; an inode
  * without a name comes to /lost+found under its number; counts are counted
  * anew; a lock whose change is forgotten is lifted. Not repaired: damaged
- * records, impossible layouts, directories with several names; nor is data
- * freed whose inode is gone, for it may be all that is left of a file.
+ * records, impossible layouts, directories with several names, checksums (a
+ * damaged head is made anew when the object is touched); nor is data freed whose
+ * inode is gone, for it may be all that is left of a file.
  *
  * Possible failure modes are: a target that does not answer (no verdict); more
  * names than fit memory.
@@ -324,6 +325,12 @@ static void judge_object(struct check *check, const struct thing *object)
 {
     size_t n;
 
+    if (object->state == PROTO_CHECK_SUMS)
+        suspect(check, CAPSTAN_PROBLEM_SUMS, object, 0);
+    else if (object->state == PROTO_CHECK_FORMAT)
+        suspect(check, CAPSTAN_PROBLEM_FORMAT, object, 0);
+    if (object->a == 0) /* the list of boots */
+        return;
     if (find(check, 'a', object->a, &n) == NULL &&
         find(check, 'o', object->a, &n) == NULL)
         suspect(check, CAPSTAN_PROBLEM_STRAY, object, 0);

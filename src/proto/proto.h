@@ -184,7 +184,12 @@ struct proto_entry {
 };
 
 /* One record in a page of CHECK: what fsck needs of it. */
-enum { PROTO_CHECK_LAYOUT = 1, PROTO_CHECK_DAMAGED = 2 };
+enum {
+    PROTO_CHECK_LAYOUT = 1,
+    PROTO_CHECK_DAMAGED = 2,
+    PROTO_CHECK_SUMS = 3,   /* an object's header of sums is damaged */
+    PROTO_CHECK_FORMAT = 4, /* or of a format that the server does not know */
+};
 
 /* The kind that is no record but an object: a is its inode number. */
 #define PROTO_CHECK_OBJECT 'd'

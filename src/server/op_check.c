@@ -6,7 +6,7 @@
  *
  * The happy path: run_check() walks the store behind the last key that the
  * client saw and fills the target's one page, which a second CHECK must wait
- * for ("busy, later").
+ * for ("busy, later"). Objects are in check_objects.c.
  *
  * Possible failure modes are: a record that does not decode (it is told as
  * such); a thing that has changed since the client saw it (REPAIR does nothing
@@ -16,22 +16,11 @@
 #include "base/mem.h"
 #include "meta/names_key.h"
 #include "meta/names_record.h"
+#include "server/check_page.h"
 #include "server/names_task.h"
 #include "server/reaper.h"
 
-#include <assert.h>
-#include <endian.h>
 #include <string.h>
-
-#define INOS_MAX 256u
-
-struct check_page {
-    bool is_busy;
-    const struct srv_target *target;
-    uint8_t *at;
-    uint32_t count;
-    uint8_t bytes[PROTO_ENTRIES_MAX];
-};
 
 int check_page_init(struct srv_target *target)
 {
@@ -175,99 +164,6 @@ static void check_done(struct names_op *op)
     page->is_busy = false;
 }
 
-/*
- * Objects: they are not in the name store. A page is what a listing of a shard
- * directory tells at once, of the first one that has any.
- */
-
-/* Where a listing goes on, as the key of a record. */
-struct place {
-    uint32_t shard;
-    uint64_t ino;
-};
-#define PLACE_LEN 12u
-
-static void place_encode(const struct place *place, uint8_t *at)
-{
-    uint32_t shard = htole32(place->shard);
-    uint64_t ino = htole64(place->ino);
-
-    memcpy(at, &shard, 4);
-    memcpy(at + 4, &ino, 8);
-}
-
-static int place_decode(const struct proto_bytes *key, struct place *place)
-{
-    uint32_t shard;
-    uint64_t ino;
-
-    *place = (struct place){0, 0};
-    if (key->len == 0)
-        return 0;
-    if (key->len != PLACE_LEN)
-        return -EINVAL;
-    memcpy(&shard, key->data, 4);
-    memcpy(&ino, key->data + 4, 8);
-    *place = (struct place){le32toh(shard), le64toh(ino)};
-    return place->shard < OBJ_SHARDS ? 0 : -EINVAL;
-}
-
-static void add_object(struct check_page *page, const struct place *place)
-{
-    uint8_t key[PLACE_LEN];
-    const struct proto_check record = {
-        .kind = PROTO_CHECK_OBJECT, .a = place->ino, .key = {key, PLACE_LEN}};
-
-    place_encode(place, key);
-    if (proto_check_encode(&record, &page->at,
-                           page->bytes + sizeof(page->bytes)) == 0)
-        page->count++;
-}
-
-static int list_objects(struct srv_target *target, struct place *place)
-{
-    struct check_page *page = target->check_page;
-    uint64_t inos[INOS_MAX];
-    unsigned count = 0;
-    int rc = 0;
-
-    for (; page->count == 0 && place->shard < OBJ_SHARDS; place->shard++) {
-        rc = obj_list(target->objects, place->shard, place->ino, inos, INOS_MAX,
-                      &count);
-        if (rc != 0)
-            break;
-        for (unsigned i = 0; i < count; i++) {
-            place->ino = inos[i];
-            add_object(page, place);
-        }
-        if (count > 0)
-            break;
-        place->ino = 0;
-    }
-    return rc;
-}
-
-static void check_objects(struct srv_target *target,
-                          struct rpc_request *request)
-{
-    struct check_page *page = target->check_page;
-    union proto_rep rep = {0};
-    struct place place;
-    int rc = place_decode(&request->body.check.after, &place);
-
-    page->at = page->bytes;
-    page->count = 0;
-    if (rc == 0)
-        rc = list_objects(target, &place);
-    rep.check.is_end = place.shard == OBJ_SHARDS;
-    rep.check.count = page->count;
-    rep.check.records.data = page->bytes;
-    rep.check.records.len = (uint32_t)(page->at - page->bytes);
-    rpc_reply(request, rc, &rep, NULL);
-}
-
-static_assert(PROTO_ENTRIES_MAX >= INOS_MAX * 64, "a page holds a listing");
-
 static bool is_kind(uint8_t kind)
 {
     return kind != 0 && memchr("eafmpo", kind, 6) != NULL;
@@ -281,7 +177,7 @@ void op_check(struct srv_target *target, struct rpc_request *request)
     if (target->check_page->is_busy) {
         rpc_reply(request, -ERR_BUSY, NULL, NULL);
     } else if (request->body.check.kind == PROTO_CHECK_OBJECT) {
-        check_objects(target, request);
+        check_objects_start(target, request);
     } else if (!is_kind(request->body.check.kind)) {
         rpc_reply(request, -EINVAL, NULL, NULL);
     } else {

@@ -9,6 +9,8 @@
 #include "meta/names_key.h"
 #include "meta/names_record.h"
 #include "sim/audit.h"
+#include "base/crc32c.h"
+#include "store/sums_format.h"
 #include "tests/base/unit.h"
 
 #include <string.h>
@@ -230,6 +232,71 @@ static void test_data_without_an_inode_is_told_only(void)
     sim_fini(&sim);
 }
 
+static void note_end(struct obj_io *io)
+{
+    (void)io;
+}
+
+/* Change the sums of a number, at the target that keeps it, behind its back: a
+ * flipped bit, or a whole header of the next format. */
+static void plant_sums(uint16_t target, uint64_t ino, bool is_newer)
+{
+    struct sim_server *server = &sim.servers[target - 1];
+    struct obj_config config = {.disk = server->disk};
+    uint32_t head[SUMS_HEADER_SIZE / 4] = {0};
+    struct obj_store *store;
+    struct obj_io io = {.verb = OBJ_READ,
+                        .part = 1,
+                        .ino = ino,
+                        .memory = head,
+                        .length = sizeof(head),
+                        .done = note_end};
+
+    sim_kill(&sim, target - 1u);
+    CU_ASSERT_EQUAL_FATAL(obj_open(&obj_mem, &config, &store), 0);
+    obj_submit(store, &io);
+    obj_poll(store);
+    CU_ASSERT_EQUAL(io.result, (int64_t)sizeof(head));
+    head[1] += is_newer;
+    head[2] = 0;
+    head[2] = crc32c(0, head, sizeof(head));
+    head[9] ^= is_newer ? 0 : 4;
+    io.verb = OBJ_WRITE;
+    obj_submit(store, &io);
+    obj_poll(store);
+    obj_close(store);
+}
+
+static void test_files_of_sums_are_checked(void)
+{
+    uint64_t damaged, newer;
+
+    start();
+    write_file("/d/sound", 20000);
+    write_file("/d/damaged", 3000);
+    write_file("/d/newer", 3000);
+    damaged = ino_of("/d/damaged");
+    newer = ino_of("/d/newer");
+    CU_ASSERT_EQUAL(check(false), 0); /* none has a file of sums yet */
+    CU_ASSERT_EQUAL(counts.problems, 0);
+    sim_run(&sim, 10 * NS_PER_SEC);
+    CU_ASSERT_EQUAL(check(false), 0);
+    CU_ASSERT_EQUAL(counts.problems, 0);
+    plant_sums(ino_target(damaged), damaged, false);
+    plant_sums(ino_target(newer), newer, true);
+    CU_ASSERT_EQUAL(check(true), 0);
+    CU_ASSERT_EQUAL(found[CAPSTAN_PROBLEM_SUMS], 1);
+    CU_ASSERT_EQUAL(found[CAPSTAN_PROBLEM_FORMAT], 1);
+    CU_ASSERT_EQUAL(counts.problems, 2);
+    CU_ASSERT_EQUAL(counts.repaired, 0);
+    write_file("/d/damaged", 3000); /* the head is made anew */
+    sim_run(&sim, 10 * NS_PER_SEC);
+    CU_ASSERT_EQUAL(check(false), 0);
+    CU_ASSERT_EQUAL(found[CAPSTAN_PROBLEM_SUMS], 0);
+    CU_ASSERT_EQUAL(found[CAPSTAN_PROBLEM_FORMAT], 1);
+    sim_fini(&sim);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -237,6 +304,7 @@ int main(void)
         UNIT_TEST(test_damage_is_found_and_repaired),
         UNIT_TEST(test_what_needs_a_guess_is_told_only),
         UNIT_TEST(test_data_without_an_inode_is_told_only),
+        UNIT_TEST(test_files_of_sums_are_checked),
     };
 
     return UNIT_MAIN("sim/check", tests);
