@@ -60,7 +60,8 @@ enum capstan_tail {
 };
 
 enum capstan_progress {
-    CAPSTAN_PROGRESS_AUTO,   /* a thread if MPI_THREAD_MULTIPLE allows it */
+    CAPSTAN_PROGRESS_AUTO,   /* a thread if MPI_THREAD_MULTIPLE allows it, and
+                                who reads is known to bear one */
     CAPSTAN_PROGRESS_CALLER, /* in capstan_loader_next() and _progress() */
     CAPSTAN_PROGRESS_THREAD
 };

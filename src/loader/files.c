@@ -220,10 +220,34 @@ static void slurp_into(MPI_File file, const char *path, unsigned char *data,
     }
 }
 
-int files_slurp(MPI_Comm comm, const char *path, MPI_Info info, void **data_out,
-                size_t *size_out, struct note *note)
+/* Open MPI's own implementation walks its list of requests while another thread
+ * changes it, and the heap is broken then (doc/loader.md). Capstan's says its
+ * hints; of others there we do not know. */
+static bool bears_thread(MPI_Comm comm, MPI_File file)
+{
+    int bears = 1;
+#ifdef OPEN_MPI
+    char value[8];
+    MPI_Info info;
+
+    bears = 0;
+    if (MPI_File_get_info(file, &info) == MPI_SUCCESS) {
+        MPI_Info_get(info, "capstan_access_plan", sizeof(value) - 1, value,
+                     &bears);
+        MPI_Info_free(&info);
+    }
+#else
+    (void)file;
+#endif
+    MPI_Allreduce(MPI_IN_PLACE, &bears, 1, MPI_INT, MPI_MIN, comm);
+    return bears != 0;
+}
+
+int files_slurp(MPI_Comm comm, const char *path, MPI_Info info,
+                struct slurped *out, struct note *note)
 {
     MPI_File file = MPI_FILE_NULL;
+    bool bears;
     MPI_Offset size = 0;
     void *data = NULL;
 
@@ -231,6 +255,7 @@ int files_slurp(MPI_Comm comm, const char *path, MPI_Info info, void **data_out,
              "open", path);
     if (note_agree(note, comm) != 0)
         return note->code;
+    bears = bears_thread(comm, file);
     note_mpi(note, MPI_File_get_size(file, &size), "ask the size of", path);
     if (note->code == 0)
         data = mem_pages(size > 0 ? (size_t)size : 1);
@@ -244,7 +269,7 @@ int files_slurp(MPI_Comm comm, const char *path, MPI_Info info, void **data_out,
         free(data);
         return note->code;
     }
-    *data_out = data;
-    *size_out = (size_t)size;
+    *out = (struct slurped){
+        .data = data, .size = (size_t)size, .bears_thread = bears};
     return 0;
 }

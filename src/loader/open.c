@@ -146,24 +146,25 @@ static int read_index(struct capstan_loader *loader)
 {
     const char *name = loader->options.index;
     struct note *note = &loader->note;
-    void *data = NULL;
-    size_t size = 0;
+    struct slurped slurped;
     char *path = files_path(loader->dataset, name != NULL ? name : "index");
     int rc = 0;
 
     if (path == NULL)
         note_set(note, -ENOMEM, "no memory for a name");
     if (note_agree(note, loader->comm) == 0 &&
-        files_slurp(loader->comm, path, loader->options.info, &data, &size,
-                    note) == 0) {
-        rc = index_decode(data, size, &loader->index);
+        files_slurp(loader->comm, path, loader->options.info, &slurped, note) ==
+            0) {
+        if (loader->is_auto && !slurped.bears_thread)
+            loader->options.progress = CAPSTAN_PROGRESS_CALLER;
+        rc = index_decode(slurped.data, slurped.size, &loader->index);
         if (rc != 0)
             note_set(note, rc, "%s: %s", path,
                      rc == -ENOMEM ? "no memory for it"
                                    : "not an index, or damaged");
         else if (loader->index.nrows == 0)
             note_set(note, -EINVAL, "%s: no samples in it", path);
-        free(data);
+        free(slurped.data);
         find_source(loader);
     } else if (note->code == -ENOENT) {
         say_how(note);

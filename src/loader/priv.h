@@ -261,9 +261,15 @@ void files_close(struct open_files *files);
  *  own. @return owned, NULL: out of memory. */
 char *files_path(const char *dataset, const char *name);
 
-/** Read a whole file on all ranks: the same bytes, one collective.
- *  @param data_out  ended with free(3). */
-int files_slurp(MPI_Comm comm, const char *path, MPI_Info info, void **data_out,
-                size_t *size_out, struct note *note);
+/* What a whole file holds, and who reads it. */
+struct slurped {
+    void *data; /* ended with free(3) */
+    size_t size;
+    bool bears_thread; /* whoever does may be called by a thread of ours */
+};
+
+/** Read a whole file on all ranks: the same bytes, one collective. */
+int files_slurp(MPI_Comm comm, const char *path, MPI_Info info,
+                struct slurped *out, struct note *note);
 
 #endif

@@ -23,6 +23,7 @@
 #include <sched.h>
 #include <time.h>
 
+#define PUMP_THREAD_NAME "capstan-loader" /* at most 15 characters */
 #define SPINS 64
 #define SLEEP_MIN_NS 20000
 #define SLEEP_MAX_NS 500000
@@ -279,6 +280,7 @@ static void *pump_thread(void *argument)
     struct capstan_loader *loader = argument;
     unsigned idle = 0;
 
+    pthread_setname_np(pthread_self(), PUMP_THREAD_NAME);
     if (!may_run(loader))
         return NULL;
     while (!loader->is_finished) {

@@ -230,7 +230,7 @@ static void read_through(struct capstan_loader *loader, struct slot *slot,
         count > 0 ? slot->memory + slot->at[first] : &none, text);
     if (rc != 0)
         note_set(&slot->note, rc, "%s: %s", entry->name, text);
-    else
+    else if (count > 0)
         spread(slot, first, count, length);
     free(rows);
     __atomic_add_fetch(&loader->reads, 1, __ATOMIC_RELAXED);

@@ -14,6 +14,7 @@
  *   log=FILE      append "epoch step: numbers" of all ranks, in rank order
  *   stop=N        close after N steps
  *   compute=MS    sleep between steps, as a program that computes
+ *   thread=0 or 1 the loader has none, or one, of its own
  *   fails=CODE    the run has to end with this negative code on all ranks
  *
  * With CHECK_LOAD_SINGLE in the environment, MPI has no MPI_THREAD_MULTIPLE.
@@ -25,7 +26,9 @@
 
 #include <capstan/loader.h>
 
+#include <dirent.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -35,7 +38,7 @@ static struct {
     struct capstan_loader_options options;
     const char *dataset;
     const char *list, *tree, *flat, *log;
-    long stop, compute_ms, fails, has_weights;
+    long stop, compute_ms, fails, has_weights, threads;
 } wish;
 
 static char **paths;   /* of list= */
@@ -97,6 +100,8 @@ static void take_option(const char *key, const char *value)
         o->is_independent = (int)n;
     else if (strcmp(key, "weights") == 0)
         wish.has_weights = n;
+    else if (strcmp(key, "thread") == 0)
+        wish.threads = n;
     else if (strcmp(key, "stop") == 0)
         wish.stop = n;
     else if (strcmp(key, "compute") == 0)
@@ -112,7 +117,7 @@ static int take_options(int argc, char **argv, int i)
 {
     memset(&wish, 0, sizeof(wish));
     wish.options.info = MPI_INFO_NULL;
-    wish.stop = -1;
+    wish.stop = wish.threads = -1;
     wish.dataset = argv[i++];
     for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
         char *key = strdup(argv[i]), *value = strchr(key, '=');
@@ -247,6 +252,31 @@ static void compute(void)
         nanosleep(&time, NULL);
 }
 
+/* Has this process a thread of a loader's? What such a thread starts has its name
+ * too. */
+static bool has_thread(void)
+{
+    char name[64], path[300];
+    DIR *tasks = opendir("/proc/self/task");
+    struct dirent *entry;
+    bool has = false;
+
+    CHECK(tasks != NULL);
+    while ((entry = readdir(tasks)) != NULL) {
+        FILE *file;
+
+        snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
+        file = fopen(path, "r");
+        if (file == NULL)
+            continue;
+        if (fgets(name, sizeof(name), file) != NULL)
+            has |= strcmp(name, "capstan-loader\n") == 0;
+        fclose(file);
+    }
+    closedir(tasks);
+    return has;
+}
+
 static int run(struct capstan_loader *loader)
 {
     struct capstan_batch batch;
@@ -255,6 +285,8 @@ static int run(struct capstan_loader *loader)
 
     while (steps != (uint64_t)wish.stop &&
            (rc = capstan_loader_next(loader, &batch)) == 0) {
+        if (steps == 0 && wish.threads >= 0)
+            CHECK(has_thread() == wish.threads);
         for (size_t i = 0; i < batch.count; i++)
             check_sample(&batch.samples[i]);
         if (wish.log != NULL)

@@ -111,6 +111,17 @@ export CHECK_LOAD_SINGLE
 load 2 "$work/raw" epochs=2 tail=2 batch=7 list="$work/list" shuffle=2
 unset CHECK_LOAD_SINGLE
 
+# Open MPI's own implementation does not bear a second thread: unless the caller
+# asks for one, he gets none there, and everything works.
+load 2 "$work/raw" epochs=1 tail=2 batch=40 thread=1 list="$work/list" -- \
+    "$work/raw" epochs=1 tail=2 batch=40 thread=0 progress=1 \
+    list="$work/list"
+OMPI_MCA_io=ompio
+export OMPI_MCA_io
+load 4 "$work/raw" epochs=3 tail=2 batch=40 thread=0 list="$work/list" -- \
+    "$work/tar" epochs=2 tail=1 batch=16 thread=0 tree="$work/tree"
+unset OMPI_MCA_io
+
 # The samples of a step are the same with any number of ranks, and a run that is
 # taken up again by others goes on as if it had not been left.
 plan="batch=16 tail=2 seed=9"
