@@ -175,7 +175,8 @@ static void lay_out(struct capstan_loader *loader, struct slot *slot)
 
     for (uint64_t i = 0; i < slot->batch.count; i++)
         slot->order[i] = slot->samples[i].number;
-    qsort(slot->order, slot->batch.count, sizeof(*slot->order), by_value);
+    if (slot->batch.count > 0) /* else there may be no memory for them yet */
+        qsort(slot->order, slot->batch.count, sizeof(*slot->order), by_value);
     for (uint64_t i = 0; i < slot->batch.count; i++)
         if (i == 0 || slot->order[i] != slot->order[i - 1]) {
             slot->order[unique++] = slot->order[i];
