@@ -17,10 +17,10 @@
  *
  * Possible failure modes are: inline data that is not as long as the runs say
  * (-ERR_PROTOCOL, nothing is copied); memory that cannot be registered; bytes
- * that do not fit their sum: they are asked for, or sent, once more, which heals
- * what was flipped on the way, and then it is -ERR_CORRUPT. A server compares
- * what it read only when asked for it once more: then its text tells whether the
- * device or the way is to blame.
+ * that do not fit their sum: they are asked for, or sent, once more, which
+ * heals what was flipped on the way, and then it is -ERR_CORRUPT. A server
+ * compares what it read only when asked for it once more: then its text tells
+ * whether the device or the way is to blame.
  */
 #include "client/io.h"
 
@@ -83,8 +83,7 @@ static char *walk_place(const struct walk *walk,
     if (walk->part->bounce == NULL)
         return (char *)(uintptr_t)piece->mem;
     return walk->part->bounce->memory + walk->packed +
-           pieces->block * pieces->run.length + pieces->within -
-           piece->length;
+           pieces->block * pieces->run.length + pieces->within - piece->length;
 }
 
 uint64_t io_part_offset(const struct io_part *part)
@@ -254,7 +253,7 @@ static enum proto_sums sums_kind(const struct io_part *part)
 }
 
 struct fragment {
-    uint64_t offset; /* in the file */
+    uint64_t offset;    /* in the file */
     const char *memory; /* as it travels */
     uint32_t length;
     uint32_t number;
@@ -287,8 +286,8 @@ static bool each_fragment(const struct io_part *part, uint64_t object_size,
         place = walk_place(&walk, &piece);
         memory = (char *)(uintptr_t)piece.mem;
         for (at = 0; at < there; at += length) {
-            length = SPLIT_FRAGMENT -
-                     (piece.object_offset + at) % SPLIT_FRAGMENT;
+            length =
+                SPLIT_FRAGMENT - (piece.object_offset + at) % SPLIT_FRAGMENT;
             if (length > there - at)
                 length = there - at;
             fragment.offset = piece.offset + at;
@@ -458,8 +457,7 @@ static int fill_remote(struct io_part *part, uint64_t *key_out,
 {
     struct capstan_request *request = part->request;
     struct net *net = request->session->net;
-    unsigned access =
-        request->is_write ? NET_REMOTE_READ : NET_REMOTE_WRITE;
+    unsigned access = request->is_write ? NET_REMOTE_READ : NET_REMOTE_WRITE;
     struct net_remote remote;
     int rc;
 
@@ -480,12 +478,24 @@ static int fill_remote(struct io_part *part, uint64_t *key_out,
     return 0;
 }
 
+/* Also where the bounce was let go, because the bytes ride in the message: what
+ * was encoded for it has addresses in its other runs. */
+static bool is_sent_packed(const struct io_part *part)
+{
+    return part->packed_len > 0;
+}
+
+static uint64_t span_to_send(const struct io_part *part)
+{
+    return is_sent_packed(part) ? part->packed
+                                : part->span->high - part->span->low;
+}
+
 static struct proto_bytes runs_to_send(const struct io_part *part)
 {
-    if (part->bounce == NULL)
+    if (!is_sent_packed(part))
         return (struct proto_bytes){part->runs, (uint32_t)part->runs_len};
-    return (struct proto_bytes){part->packed_runs,
-                                (uint32_t)part->packed_len};
+    return (struct proto_bytes){part->packed_runs, (uint32_t)part->packed_len};
 }
 
 static int fill_read(struct io_part *part)
@@ -500,7 +510,7 @@ static int fill_read(struct io_part *part)
     req->column = part->column;
     req->runs = runs_to_send(part);
     req->is_inline = part->bytes <= PROTO_INLINE_MAX;
-    req->span = part->span->high - part->span->low;
+    req->span = span_to_send(part);
     req->sums_kind = sums_kind(part);
     return req->is_inline
                ? 0
@@ -518,7 +528,7 @@ static int fill_write(struct io_part *part)
     req->columns = request->map.columns;
     req->column = part->column;
     req->runs = runs_to_send(part);
-    req->span = part->span->high - part->span->low;
+    req->span = span_to_send(part);
     if (part->bytes > PROTO_INLINE_MAX) {
         compute_sums(part, req);
         return fill_remote(part, &req->key, &req->addr, &req->span);

@@ -429,9 +429,19 @@ static void cut_block(struct job *job, uint64_t offset, uint64_t length,
     }
 }
 
+/* Also of runs without a byte on the column: a server looks at them all. */
+static void check_span(struct job *job, const struct run *run, uint64_t span)
+{
+    uint64_t last = run->mem + (run->count - 1) * (uint64_t)run->mem_stride;
+
+    if (run->mem > span || last > span || span - run->mem < run->length ||
+        span - last < run->length)
+        job->target->fake->strays++;
+}
+
 static void cut_runs(struct job *job, const struct proto_bytes *bytes,
                      uint32_t stripe_size, unsigned columns, unsigned column,
-                     uint64_t limit)
+                     uint64_t limit, uint64_t span)
 {
     struct proto_runs state = {0};
     const uint8_t *at = bytes->data;
@@ -440,6 +450,7 @@ static void cut_runs(struct job *job, const struct proto_bytes *bytes,
     job->pieces = must(calloc(PIECES_MAX, sizeof(*job->pieces)));
     while (proto_run_decode(&state, &at, bytes->data + bytes->len, &run) == 0) {
         job->target->fake->runs++;
+        check_span(job, &run, span);
         for (uint64_t i = 0; i < run.count; i++)
             cut_block(job, run.offset + i * run.stride, run.length,
                       run.mem + i * (uint64_t)run.mem_stride, stripe_size,
@@ -535,7 +546,7 @@ static void serve_read(struct job *job, const struct proto_req_read *req)
 {
     job->object_size = job->object->size;
     cut_runs(job, &req->runs, req->stripe_size, req->columns, req->column,
-             job->object_size);
+             job->object_size, req->is_inline ? UINT64_MAX : req->span);
     job->key = req->key;
     job->addr = req->addr;
     if (req->is_inline)
@@ -549,7 +560,7 @@ static void serve_write(struct job *job, const struct proto_req_write *req)
     uint64_t end;
 
     cut_runs(job, &req->runs, req->stripe_size, req->columns, req->column,
-             UINT64_MAX);
+             UINT64_MAX, req->data.len > 0 ? UINT64_MAX : req->span);
     for (size_t i = 0; i < job->npieces; i++) {
         end = job->pieces[i].object + job->pieces[i].length;
         object_grow(job->object, end);

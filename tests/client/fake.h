@@ -55,6 +55,7 @@ struct fake {
     unsigned runs;                 /* seen in reads and writes */
     unsigned inlined;              /* reads and writes that rode along */
     unsigned jumps; /* in memory, from one piece to the next */
+    unsigned strays; /* runs that leave the memory that was registered */
     uint16_t fail_opcode;          /* the next fail_count of these fail */
     int fail_rc;
     unsigned fail_count;

@@ -38,6 +38,7 @@ static struct fake *start(unsigned ntargets, struct capstan_file **file_out)
 
 static void finish(struct fake *fake, struct capstan_file **file_p)
 {
+    CU_ASSERT_EQUAL(fake->strays, 0);
     CU_ASSERT_EQUAL(capstan_file_close(file_p), 0);
     CU_ASSERT_PTR_NULL(fake->session->requests);
     fake_destroy(fake);
@@ -323,6 +324,42 @@ static void test_a_late_server_cannot_touch_the_next_list(void)
     finish(fake, &file);
 }
 
+/* A vector so long that it is offered to all columns, though it lies on one of
+ * them: another one is told of it and of nothing else, and gets no byte. */
+static void test_packed_lists_may_leave_columns_out(void)
+{
+    enum { N = 101, SIZE = 100, COUNT = 600, TINY = 4, STEP = 3 * SIZE };
+    struct capstan_file *file;
+    struct fake *fake = start(3, &file);
+    static uint8_t in[N * STEP], out[N * STEP];
+    struct capstan_run runs[N];
+    uint64_t done = 0, all = COUNT * TINY + (N - 1) * SIZE;
+    bool is_same = true;
+
+    fill(in, sizeof(in), 23);
+    for (unsigned i = 0; i < N; i++)
+        runs[i] = (struct capstan_run){.offset = i * 3u * STRIPE,
+                                       .length = SIZE,
+                                       .count = 1,
+                                       .memory = in + i * STEP};
+    runs[0] = (struct capstan_run){.offset = STRIPE,
+                                   .length = TINY,
+                                   .stride = TINY + 1,
+                                   .count = COUNT,
+                                   .memory = in,
+                                   .mem_stride = 2 * TINY};
+    CU_ASSERT_EQUAL(capstan_file_writev(file, runs, N, &done), 0);
+    CU_ASSERT_EQUAL(done, all);
+    for (unsigned i = 0; i < N; i++)
+        runs[i].memory = out + ((uint8_t *)runs[i].memory - in);
+    CU_ASSERT_EQUAL(capstan_file_readv(file, runs, N, &done), 0);
+    CU_ASSERT_EQUAL(done, all);
+    for (unsigned i = 0; i < COUNT; i++)
+        is_same &= memcmp(out + i * 2 * TINY, in + i * 2 * TINY, TINY) == 0;
+    CU_ASSERT_TRUE(is_same);
+    finish(fake, &file);
+}
+
 static void test_big_transfers_are_cut(void)
 {
     enum { BIG = 40 << 20 };
@@ -545,8 +582,7 @@ static void test_time_spent_elsewhere_is_no_timeout(void)
     struct capstan_file *file;
     struct fake *fake = start(3, &file);
     static uint8_t in[4000 * STRIPE], out[4000 * STRIPE];
-    struct capstan_run run = {
-        .length = sizeof(in), .count = 1, .memory = out};
+    struct capstan_run run = {.length = sizeof(in), .count = 1, .memory = out};
     struct capstan_request *request;
     uint64_t bytes = 0;
 
@@ -788,6 +824,7 @@ int main(void)
         UNIT_TEST(test_thousands_of_samples_are_one_message_a_target),
         UNIT_TEST(test_scattered_samples_are_few_transfers),
         UNIT_TEST(test_a_late_server_cannot_touch_the_next_list),
+        UNIT_TEST(test_packed_lists_may_leave_columns_out),
         UNIT_TEST(test_big_transfers_are_cut),
         UNIT_TEST(test_empty_and_backward_runs_are_fine),
         UNIT_TEST(test_wrong_use_is_refused),
