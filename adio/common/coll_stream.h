@@ -9,10 +9,10 @@
  * A step is a part of the range, or, where all read the same pieces, of what
  * these are when laid end to end (coll_stream_packed.c).
  *
- * Units    bytes; where steps are packed a position counts from the first
- * piece. Threads  as coll.h; between ranks by atomics in the ring. Failure  a
- * step that failed is moved by another rank, once; a second failure of it ends
- * the operation on all ranks.
+ * Units    bytes; where steps are packed a position counts from the first piece.
+ * Threads  as coll.h; between ranks by atomics in the ring.
+ * Failure  a step that failed is moved by another rank, once; a second failure
+ *          of it ends the operation on all ranks.
  */
 #ifndef CAPSTAN_ADIO_COLL_STREAM_H
 #define CAPSTAN_ADIO_COLL_STREAM_H

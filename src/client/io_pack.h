@@ -24,8 +24,7 @@
 
 #define IO_BOUNCE_BYTES (512u << 10)
 #define IO_BOUNCES_MAX 32u /* of a session; made when first needed */
-#define IO_PACK_LENGTH_MAX (16u << 10) /* a longer piece is worth a transfer   \
-                                        */
+#define IO_PACK_LENGTH_MAX (16u << 10) /* longer: worth a transfer */
 #define IO_PACK_PIECES_MIN 4u
 
 struct capstan_session;

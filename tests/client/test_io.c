@@ -2,71 +2,16 @@
 /*
  * Reading and writing against scripted servers: what is read is what was
  * written, however it was cut; and memory is the caller's again when a call has
- * ended, however it ended.
+ * ended, however it ended. Lists: test_io_list.c.
  */
 #include "base/mem.h"
 #include "tests/base/unit.h"
-#include "tests/client/fake.h"
+#include "tests/client/io_kit.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define MODEL_MAX 400000
-#define STRIPE STRIPE_SIZE_MIN
-
-static struct capstan_file *open_new(struct fake *fake, const char *path)
-{
-    struct capstan_file *file = NULL;
-
-    CU_ASSERT_EQUAL_FATAL(capstan_file_open(fake->session, path,
-                                            CAPSTAN_OPEN_READ |
-                                                CAPSTAN_OPEN_WRITE |
-                                                CAPSTAN_OPEN_CREATE,
-                                            NULL, &file),
-                          0);
-    return file;
-}
-
-static struct fake *start(unsigned ntargets, struct capstan_file **file_out)
-{
-    struct net_sim_config odds = fake_calm(1);
-    struct fake *fake = fake_create(ntargets, &odds);
-
-    *file_out = open_new(fake, "/f");
-    return fake;
-}
-
-static void finish(struct fake *fake, struct capstan_file **file_p)
-{
-    CU_ASSERT_EQUAL(fake->strays, 0);
-    CU_ASSERT_EQUAL(capstan_file_close(file_p), 0);
-    CU_ASSERT_PTR_NULL(fake->session->requests);
-    fake_destroy(fake);
-}
-
-static void fill(uint8_t *bytes, size_t n, uint64_t seed)
-{
-    for (size_t i = 0; i < n; i++)
-        bytes[i] = (uint8_t)(rng_mix(seed + i) | 1); /* never 0 */
-}
-
-static void write_all(struct capstan_file *file, uint64_t offset,
-                      const void *bytes, size_t n)
-{
-    size_t done = 0;
-
-    CU_ASSERT_EQUAL(capstan_file_write(file, offset, bytes, n, &done), 0);
-    CU_ASSERT_EQUAL(done, n);
-}
-
-static size_t read_some(struct capstan_file *file, uint64_t offset, void *bytes,
-                        size_t n)
-{
-    size_t done = SIZE_MAX;
-
-    CU_ASSERT_EQUAL(capstan_file_read(file, offset, bytes, n, &done), 0);
-    return done;
-}
 
 static void test_a_small_file_stays_on_one_target_and_inline(void)
 {
@@ -191,172 +136,6 @@ static void test_a_file_striped_during_a_read_is_read_whole(void)
     write_all(file, 0, in, sizeof(in));
     fake->before_read = grow_by_another;
     check_grown(file, in);
-    finish(fake, &file);
-}
-
-static void test_a_vector_is_one_run_for_each_target(void)
-{
-    struct capstan_file *file;
-    struct fake *fake = start(4, &file);
-    static uint8_t in[64 * STRIPE], out[64 * STRIPE / 16];
-    struct capstan_run run = {.offset = 5,
-                              .length = 64,
-                              .stride = 1024,
-                              .count = 64 * STRIPE / 1024,
-                              .memory = out,
-                              .mem_stride = 64};
-    uint64_t done = 0;
-    size_t i;
-
-    fill(in, sizeof(in), 6);
-    write_all(file, 0, in, sizeof(in));
-    fake_count_anew(fake);
-    CU_ASSERT_EQUAL(capstan_file_readv(file, &run, 1, &done), 0);
-    CU_ASSERT_EQUAL(done, sizeof(out));
-    for (i = 0; i < sizeof(out) && out[i] == in[5 + i / 64 * 1024 + i % 64];
-         i++)
-        ;
-    CU_ASSERT_EQUAL(i, sizeof(out));
-    CU_ASSERT_EQUAL(fake->served[PROTO_OP_read], 4);
-    CU_ASSERT_EQUAL(fake->runs, 4);
-    finish(fake, &file);
-}
-
-static void test_thousands_of_samples_are_one_message_a_target(void)
-{
-    enum { SAMPLES = 2000, SIZE = 16, SPREAD = 400 * STRIPE };
-    struct capstan_file *file;
-    struct fake *fake = start(4, &file);
-    static struct capstan_run runs[SAMPLES];
-    static uint8_t in[SPREAD], out[SAMPLES * SIZE];
-    uint64_t done = 0;
-    bool is_same = true;
-
-    fill(in, sizeof(in), 7);
-    write_all(file, 0, in, sizeof(in));
-    for (unsigned i = 0; i < SAMPLES; i++) {
-        runs[i].offset = rng_mix(i) % (SPREAD / STRIPE) * STRIPE + i;
-        runs[i].length = SIZE;
-        runs[i].count = 1;
-        runs[i].memory = out + (size_t)i * SIZE;
-    }
-    fake_count_anew(fake);
-    CU_ASSERT_EQUAL(capstan_file_readv(file, runs, SAMPLES, &done), 0);
-    CU_ASSERT_EQUAL(done, sizeof(out));
-    for (unsigned i = 0; i < SAMPLES; i++)
-        is_same &=
-            memcmp(out + (size_t)i * SIZE, in + runs[i].offset, SIZE) == 0;
-    CU_ASSERT_TRUE(is_same);
-    CU_ASSERT_EQUAL(fake->served[PROTO_OP_read], 4);
-    finish(fake, &file);
-}
-
-/* A list in which file and memory go in different orders. */
-static void draw_samples(struct capstan_run *runs, unsigned n, size_t size,
-                         uint8_t *memory, uint64_t seed)
-{
-    for (unsigned i = 0; i < n; i++) {
-        runs[i] = (struct capstan_run){.offset = (i * 37u + seed) % n * size,
-                                       .length = size,
-                                       .count = 1,
-                                       .memory = memory + i * size};
-    }
-}
-
-static bool are_samples(const struct capstan_run *runs, unsigned n,
-                        const uint8_t *file)
-{
-    for (unsigned i = 0; i < n; i++)
-        if (memcmp(runs[i].memory, file + runs[i].offset, runs[i].length) != 0)
-            return false;
-    return true;
-}
-
-/* Packed on their way, however large the list is. */
-static void test_scattered_samples_are_few_transfers(void)
-{
-    enum { SAMPLES = 2000, SIZE = 1024 };
-    struct capstan_file *file;
-    struct fake *fake = start(4, &file);
-    static struct capstan_run runs[SAMPLES];
-    static uint8_t in[SAMPLES * SIZE], out[SAMPLES * SIZE];
-    uint64_t done = 0;
-
-    fill(in, sizeof(in), 21);
-    draw_samples(runs, SAMPLES, SIZE, out, 5);
-    for (unsigned i = 0; i < SAMPLES; i++)
-        memcpy(runs[i].memory, in + runs[i].offset, SIZE);
-    CU_ASSERT_EQUAL(capstan_file_writev(file, runs, SAMPLES, &done), 0);
-    CU_ASSERT_EQUAL(done, sizeof(out));
-    memset(out, 0, sizeof(out));
-    CU_ASSERT_EQUAL(capstan_file_readv(file, runs, SAMPLES, &done), 0);
-    CU_ASSERT_EQUAL(done, sizeof(out));
-    CU_ASSERT_TRUE(are_samples(runs, SAMPLES, in));
-    CU_ASSERT_EQUAL(fake->jumps, 0);
-    CU_ASSERT(fake->session->nbounces > 0);
-    finish(fake, &file);
-}
-
-/* What comes too late for one list does not get into the next. */
-static void test_a_late_server_cannot_touch_the_next_list(void)
-{
-    enum { SAMPLES = 512, SIZE = 1024 };
-    struct capstan_file *file;
-    struct fake *fake = start(3, &file);
-    static struct capstan_run runs[SAMPLES];
-    static uint8_t in[SAMPLES * SIZE], out[SAMPLES * SIZE];
-    unsigned nlate = 0;
-    uint64_t done;
-
-    fill(in, sizeof(in), 22);
-    write_all(file, 0, in, sizeof(in));
-    for (unsigned i = 0; i < 40; i++) {
-        draw_samples(runs, SAMPLES, SIZE, out, i);
-        fake->session->timeout_ns = (10 + 10 * i) * NS_PER_US;
-        nlate += capstan_file_readv(file, runs, SAMPLES, &done) == -ETIMEDOUT;
-        capstan_session_set_timeout(fake->session, 30000);
-        draw_samples(runs, SAMPLES, SIZE, out, i + 100);
-        memset(out, 0, sizeof(out));
-        CU_ASSERT_EQUAL(capstan_file_readv(file, runs, SAMPLES, &done), 0);
-        CU_ASSERT_TRUE(are_samples(runs, SAMPLES, in));
-    }
-    CU_ASSERT(nlate > 0);
-    finish(fake, &file);
-}
-
-/* A vector so long that it is offered to all columns, though it lies on one of
- * them: another one is told of it and of nothing else, and gets no byte. */
-static void test_packed_lists_may_leave_columns_out(void)
-{
-    enum { N = 101, SIZE = 100, COUNT = 600, TINY = 4, STEP = 3 * SIZE };
-    struct capstan_file *file;
-    struct fake *fake = start(3, &file);
-    static uint8_t in[N * STEP], out[N * STEP];
-    struct capstan_run runs[N];
-    uint64_t done = 0, all = COUNT * TINY + (N - 1) * SIZE;
-    bool is_same = true;
-
-    fill(in, sizeof(in), 23);
-    for (unsigned i = 0; i < N; i++)
-        runs[i] = (struct capstan_run){.offset = i * 3u * STRIPE,
-                                       .length = SIZE,
-                                       .count = 1,
-                                       .memory = in + i * STEP};
-    runs[0] = (struct capstan_run){.offset = STRIPE,
-                                   .length = TINY,
-                                   .stride = TINY + 1,
-                                   .count = COUNT,
-                                   .memory = in,
-                                   .mem_stride = 2 * TINY};
-    CU_ASSERT_EQUAL(capstan_file_writev(file, runs, N, &done), 0);
-    CU_ASSERT_EQUAL(done, all);
-    for (unsigned i = 0; i < N; i++)
-        runs[i].memory = out + ((uint8_t *)runs[i].memory - in);
-    CU_ASSERT_EQUAL(capstan_file_readv(file, runs, N, &done), 0);
-    CU_ASSERT_EQUAL(done, all);
-    for (unsigned i = 0; i < COUNT; i++)
-        is_same &= memcmp(out + i * 2 * TINY, in + i * 2 * TINY, TINY) == 0;
-    CU_ASSERT_TRUE(is_same);
     finish(fake, &file);
 }
 
@@ -820,11 +599,6 @@ int main(void)
         UNIT_TEST(test_holes_are_zeros),
         UNIT_TEST(test_a_file_striped_by_another_is_read_whole),
         UNIT_TEST(test_a_file_striped_during_a_read_is_read_whole),
-        UNIT_TEST(test_a_vector_is_one_run_for_each_target),
-        UNIT_TEST(test_thousands_of_samples_are_one_message_a_target),
-        UNIT_TEST(test_scattered_samples_are_few_transfers),
-        UNIT_TEST(test_a_late_server_cannot_touch_the_next_list),
-        UNIT_TEST(test_packed_lists_may_leave_columns_out),
         UNIT_TEST(test_big_transfers_are_cut),
         UNIT_TEST(test_empty_and_backward_runs_are_fine),
         UNIT_TEST(test_wrong_use_is_refused),
