@@ -272,18 +272,26 @@ static int pump(struct rpc_link *link)
     return moved;
 }
 
-static void expire(struct rpc_link *link, struct rpc_call *call)
+/* Silence, a session that is never made and "busy" have different causes. */
+static void say_late(const struct rpc_link *link, struct rpc_call *call)
 {
     const struct cluster_target *target = link->target;
 
+    snprintf(call->text, sizeof(call->text),
+             "target %u of server %s (%s:%s) did not answer in time (sent %u "
+             "times, busy %u times, %s)",
+             target->id, target->server->name, target->server->node,
+             target->service, call->tries, call->nbusy,
+             link->state == LINK_READY ? "connected" : "not connected");
+}
+
+static void expire(struct rpc_link *link, struct rpc_call *call)
+{
+    say_late(link, call);
     if (call->tries > 0) {
         link_lost(link);
         drop_peer(link);
     }
-    snprintf(call->text, sizeof(call->text),
-             "target %u of server %s (%s:%s) did not answer in time",
-             target->id, target->server->name, target->server->node,
-             target->service);
     end_call(call, -ETIMEDOUT, NULL);
 }
 
@@ -413,6 +421,7 @@ static void put_off(struct rpc_link *link, struct rpc_call *call)
 
     if (wait_ns > RPC_BUSY_MAX_NS)
         wait_ns = RPC_BUSY_MAX_NS;
+    call->nbusy++;
     call->is_sent = false;
     link->has_unsent = true;
     call->resend_ns = later(link->rpc, wait_ns);
@@ -475,6 +484,7 @@ void rpc_call_start(struct rpc *rpc, struct rpc_call *call)
     call->number = link->next_number++;
     call->resend_ns = 0;
     call->tries = 0;
+    call->nbusy = 0;
     call->is_sent = false;
     call->text[0] = '\0';
     DL_APPEND(link->calls, call);

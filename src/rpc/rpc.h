@@ -68,6 +68,7 @@ struct rpc_call {
     uint64_t number;
     uint64_t resend_ns;
     uint32_t tries;
+    uint32_t nbusy; /* answers that said so */
     bool is_sent;
 };
 

@@ -28,6 +28,7 @@
 #define NAP_BUSY_NS (50 * NS_PER_US) /* something is at the device */
 #define NAP_IDLE_NS (20 * NS_PER_MS) /* how late a stop may be noticed */
 #define RETRY_NS (1 * NS_PER_MS)     /* the fabric's queue was full */
+#define LATE_NS (1 * NS_PER_SEC) /* no turn takes so long of itself */
 
 void srv_target_wake(struct srv_target *target)
 {
@@ -88,19 +89,30 @@ static void rest(struct srv_target *target, uint64_t now)
         net_wait(target->net, now + for_ns);
 }
 
+/* Clients see a silent server, and nothing else would tell why. */
+static void tell_late(const struct srv_target *target, uint64_t for_ns)
+{
+    if (for_ns >= LATE_NS)
+        log_warn("target %u stood still for %.1f s: it waited for a processor, "
+                 "or its device held a system call",
+                 target->config.target, (double)for_ns / NS_PER_SEC);
+}
+
 /* Turns and rests, until `is_over` says so or the time has come. */
 typedef bool is_over_fn(const struct srv_target *target, const void *ctx);
 
 static void turn_until(struct srv_target *target, is_over_fn *is_over,
                        const void *ctx, uint64_t until_ns)
 {
-    uint64_t now = clock_now(target->clock);
+    uint64_t now = clock_now(target->clock), before;
     uint64_t busy_ns = now; /* when there was something to do */
 
     while (now < until_ns && !is_over(target, ctx)) {
+        before = now;
         if (srv_target_poll(target) > 0)
             busy_ns = clock_now(target->clock);
         now = clock_now(target->clock);
+        tell_late(target, now - before);
         if (now - busy_ns >= SPIN_NS)
             rest(target, now);
     }

@@ -67,6 +67,7 @@ run_all() {
             sed -n '/^seed\|^ \|^conformance/p'
         [ $rc = 0 ] && return 0
         bad=1
+        [ "$1" != capstan ] || grep -H 'warn\|error' "$root"/*.log | tail
         [ -n "$report" ] || { tail -n 30 "$work/out"; return 0; }
         grep -q '^conformance: .* seeds from' "$work/out" && return 0
         seed=$(cat "$report.seed")
