@@ -357,6 +357,19 @@ static int ad_resize(struct adio_file *file, uint64_t size,
     return rc;
 }
 
+static int ad_allocate(struct adio_file *file, uint64_t size,
+                       struct adio_error *error)
+{
+    int rc;
+
+    enter();
+    rc = capstan_file_allocate(of(file), size);
+    if (rc != 0)
+        fail(file, rc, error);
+    leave();
+    return rc;
+}
+
 static int ad_flush(struct adio_file *file, struct adio_error *error)
 {
     int rc;
@@ -591,6 +604,7 @@ static void ad_pointer_drop(struct adio_file *file)
                     ADIO_FEATURE_SHARED_POINTER,                               \
         .prepare = prepare_, .open = open_, .close = ad_close,                 \
         .delete = delete_, .get_size = ad_get_size, .resize = ad_resize,       \
+        .allocate = ad_allocate,                                               \
         .flush = ad_flush, .layout = ad_layout, .ireadlist = ad_ireadlist,     \
         .iwritelist = ad_iwritelist, .plan = ad_plan,                                                       \
         .test = ad_test, .idle = ad_idle,         \

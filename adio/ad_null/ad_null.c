@@ -65,6 +65,14 @@ static int null_resize(struct adio_file *file, uint64_t size,
     return 0;
 }
 
+static int null_allocate(struct adio_file *file, uint64_t size,
+                         struct adio_error *error)
+{
+    if (of(file)->size < size)
+        of(file)->size = size;
+    return 0;
+}
+
 static int null_flush(struct adio_file *file, struct adio_error *error)
 {
     return 0;
@@ -146,6 +154,7 @@ const struct adio_driver *ad_null(void)
         .delete = null_delete,
         .get_size = null_get_size,
         .resize = null_resize,
+        .allocate = null_allocate,
         .flush = null_flush,
         .ireadlist = null_ireadlist,
         .iwritelist = null_iwritelist,

@@ -152,6 +152,21 @@ static int posix_resize(struct adio_file *file, uint64_t size,
     return rc;
 }
 
+/* Where the file system cannot, the C library writes a byte to each block. */
+static int posix_allocate(struct adio_file *file, uint64_t size,
+                          struct adio_error *error)
+{
+    int rc = 0;
+
+    if (size > 0)
+        do
+            rc = -posix_fallocate(fd_of(file), 0, (off_t)size);
+        while (rc == -EINTR);
+    if (rc != 0)
+        adio_error_set(error, rc, "%s: allocate %" PRIu64, file->path, size);
+    return rc;
+}
+
 static int posix_flush(struct adio_file *file, struct adio_error *error)
 {
     int rc;
@@ -280,6 +295,7 @@ const struct adio_driver *ad_posix(void)
         .delete = posix_delete,
         .get_size = posix_get_size,
         .resize = posix_resize,
+        .allocate = posix_allocate,
         .flush = posix_flush,
         .layout = posix_layout,
         .ireadlist = posix_ireadlist,

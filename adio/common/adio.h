@@ -101,6 +101,10 @@ struct adio_driver {
                     struct adio_error *error);
     int (*resize)(struct adio_file *file, uint64_t size,
                   struct adio_error *error);
+    /** Make the file at least so long, with storage for its first `size` bytes;
+     *  what was written stays. Default -ENOTSUP. */
+    int (*allocate)(struct adio_file *file, uint64_t size,
+                    struct adio_error *error);
     int (*flush)(struct adio_file *file, struct adio_error *error);
     void (*layout)(struct adio_file *file, struct adio_layout *layout_out);
 

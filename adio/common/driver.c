@@ -62,6 +62,12 @@ static int no_resize(struct adio_file *file, uint64_t size,
     return unsupported(file->driver, file->path, "set size", error);
 }
 
+static int no_allocate(struct adio_file *file, uint64_t size,
+                       struct adio_error *error)
+{
+    return unsupported(file->driver, file->path, "preallocate", error);
+}
+
 /* A driver that keeps nothing back has nothing to flush. */
 static int no_flush(struct adio_file *file, struct adio_error *error)
 {
@@ -232,6 +238,7 @@ void adio_driver_complete(struct adio_driver *driver)
     FILL(delete, no_delete);
     FILL(get_size, no_get_size);
     FILL(resize, no_resize);
+    FILL(allocate, no_allocate);
     FILL(flush, no_flush);
     FILL(layout, no_layout);
     FILL(idle, yield_core);

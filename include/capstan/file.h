@@ -152,6 +152,16 @@ int capstan_file_size(struct capstan_file *file, uint64_t *size_out);
 /** Make the file exactly `size` bytes long; new bytes read as zeros. */
 int capstan_file_truncate(struct capstan_file *file, uint64_t size);
 
+/**
+ * Have storage for the first `size` bytes set aside on the servers' devices, and
+ * make the file at least so long. Bytes that were written stay.
+ *
+ * @return 0, -EBADF (not opened to write), -ENOSPC (the size is as it was, but
+ *         some servers may have set storage aside), -ENOTSUP (a device whose file
+ *         system cannot), -EFBIG, -ETIMEDOUT.
+ */
+int capstan_file_allocate(struct capstan_file *file, uint64_t size);
+
 /** Everything written to the file before, by anyone, is durable when this
  *  returns 0. */
 int capstan_file_sync(struct capstan_file *file);

@@ -118,27 +118,35 @@ static int set_striped(struct capstan_session *session, struct inode *inode,
     return 0;
 }
 
+/* What all columns are asked: obj_sync, or obj_truncate to each one's part of
+ * `size`. */
+struct ask {
+    uint16_t opcode;
+    enum proto_resize how;
+    uint64_t size;
+};
+
 static void column_init(const struct inode *inode, unsigned column,
-                        uint16_t opcode, uint64_t size, struct cli_call *call)
+                        const struct ask *ask, struct cli_call *call)
 {
     const struct layout *layout = &inode->layout;
 
     call->target = layout->targets[column];
-    call->opcode = opcode;
-    if (opcode == PROTO_OP_obj_sync) {
+    call->opcode = ask->opcode;
+    if (ask->opcode == PROTO_OP_obj_sync) {
         call->req.obj_sync.ino = inode->ino;
         return;
     }
     call->req.obj_truncate.ino = inode->ino;
     call->req.obj_truncate.size = layout_object_size(
-        layout->stripe_size, layout_columns(layout), column, size);
+        layout->stripe_size, layout_columns(layout), column, ask->size);
+    call->req.obj_truncate.how = (uint8_t)ask->how;
 }
 
-/* Ask every column that holds bytes at once: obj_sync, or obj_truncate to the
- * column's part of `size`. */
+/* Ask every column that holds bytes at once. */
 static int ask_columns(struct capstan_session *session,
-                       const struct inode *inode, uint16_t opcode,
-                       uint64_t size, uint64_t deadline_ns, const char *what)
+                       const struct inode *inode, const struct ask *ask,
+                       uint64_t deadline_ns, const char *what)
 {
     unsigned n = layout_columns(&inode->layout);
     struct cli_call *calls = mem_calloc(n, sizeof(*calls));
@@ -149,7 +157,7 @@ static int ask_columns(struct capstan_session *session,
     if (calls == NULL)
         return cli_fail(session, -ENOMEM, "%s", what);
     for (i = 0; i < n; i++) {
-        column_init(inode, i, opcode, size, &calls[i]);
+        column_init(inode, i, ask, &calls[i]);
         cli_call_start(session, &calls[i], deadline_ns);
     }
     rc = cli_calls_wait(session, calls, n, deadline_ns, &failed);
@@ -159,9 +167,11 @@ static int ask_columns(struct capstan_session *session,
     return rc;
 }
 
-int cli_resize(struct capstan_session *session, struct inode *inode,
-               uint64_t size, uint64_t deadline_ns, const char *what)
+static int resize(struct capstan_session *session, struct inode *inode,
+                  enum proto_resize how, uint64_t size, uint64_t deadline_ns,
+                  const char *what)
 {
+    const struct ask ask = {PROTO_OP_obj_truncate, how, size};
     const struct layout *layout = &inode->layout;
     int rc = 0;
 
@@ -169,9 +179,14 @@ int cli_resize(struct capstan_session *session, struct inode *inode,
     if (!layout->is_striped && layout->width > 1 && size > layout->stripe_size)
         rc = set_striped(session, inode, deadline_ns, what);
     if (rc == 0)
-        rc = ask_columns(session, inode, PROTO_OP_obj_truncate, size,
-                         deadline_ns, what);
+        rc = ask_columns(session, inode, &ask, deadline_ns, what);
     return rc;
+}
+
+int cli_resize(struct capstan_session *session, struct inode *inode,
+               uint64_t size, uint64_t deadline_ns, const char *what)
+{
+    return resize(session, inode, PROTO_RESIZE, size, deadline_ns, what);
 }
 
 void cli_set_id_drop(struct capstan_file *file)
@@ -183,8 +198,10 @@ void cli_set_id_drop(struct capstan_file *file)
                   file->path, &inode) != 0;
 }
 
-int capstan_file_truncate(struct capstan_file *file, uint64_t size)
+static int change_size(struct capstan_file *file, enum proto_resize how,
+                       uint64_t size)
 {
+    const char *what = how == PROTO_RESIZE ? "truncate" : "allocate";
     struct capstan_session *session = file->session;
     uint64_t deadline = cli_deadline(session);
     int rc = cli_enter(session);
@@ -192,16 +209,26 @@ int capstan_file_truncate(struct capstan_file *file, uint64_t size)
     if (rc != 0)
         return rc;
     if (!(file->flags & CAPSTAN_OPEN_WRITE))
-        return cli_fail(session, -EBADF, "truncate %s", file->path);
+        return cli_fail(session, -EBADF, "%s %s", what, file->path);
     if (size > INT64_MAX)
-        return cli_fail(session, -EFBIG, "truncate %s", file->path);
+        return cli_fail(session, -EFBIG, "%s %s", what, file->path);
     rc =
         cli_touch(session, file->inode.ino, deadline, file->path, &file->inode);
     if (rc == 0)
-        rc = cli_resize(session, &file->inode, size, deadline, file->path);
+        rc = resize(session, &file->inode, how, size, deadline, file->path);
     if (rc == 0)
         file->is_dirty = true;
     return rc;
+}
+
+int capstan_file_truncate(struct capstan_file *file, uint64_t size)
+{
+    return change_size(file, PROTO_RESIZE, size);
+}
+
+int capstan_file_allocate(struct capstan_file *file, uint64_t size)
+{
+    return change_size(file, PROTO_ALLOCATE, size);
 }
 
 /* The layout as it is now: another client may have made it striped. */
@@ -218,6 +245,7 @@ static int refresh(struct capstan_file *file, uint64_t deadline_ns)
 
 int capstan_file_sync(struct capstan_file *file)
 {
+    static const struct ask ask = {.opcode = PROTO_OP_obj_sync};
     struct capstan_session *session = file->session;
     uint64_t deadline = cli_deadline(session);
     int rc = cli_enter(session);
@@ -225,8 +253,7 @@ int capstan_file_sync(struct capstan_file *file)
     if (rc == 0)
         rc = refresh(file, deadline);
     if (rc == 0)
-        rc = ask_columns(session, &file->inode, PROTO_OP_obj_sync, 0, deadline,
-                         file->path);
+        rc = ask_columns(session, &file->inode, &ask, deadline, file->path);
     if (rc == 0)
         file->is_dirty = false;
     return rc;

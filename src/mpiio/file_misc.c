@@ -6,7 +6,8 @@
  * the same. Pointers are in etypes of the view.
  *
  * Possible failure modes are: sizes or flags that differ by rank (MPI_ERR_NOT_SAME); a
- * file opened for reading (MPI_ERR_READ_ONLY); an offset below zero
+ * file opened for reading (MPI_ERR_READ_ONLY); no storage to set aside
+ * (MPI_ERR_NO_SPACE); an offset below zero
  * (MPI_ERR_ARG); what MPI_MODE_SEQUENTIAL forbids, and atomic mode over a
  * driver without locks (MPI_ERR_UNSUPPORTED_OPERATION).
  */
@@ -44,22 +45,19 @@ static int agree_on_size(struct adio_file *adio, const char *what,
 }
 
 static void resize_here(struct adio_file *adio, const char *what, uint64_t size,
-                        bool only_to_grow, struct adio_error *error)
+                        bool is_allocation, struct adio_error *error)
 {
-    uint64_t now = 0;
-    int rc = 0;
+    const struct adio_driver *driver = adio->driver;
+    int rc = is_allocation ? driver->allocate(adio, size, error)
+                           : driver->resize(adio, size, error);
 
-    if (only_to_grow)
-        rc = adio->driver->get_size(adio, &now, error);
-    if (rc == 0 && (!only_to_grow || now < size))
-        rc = adio->driver->resize(adio, size, error);
     if (rc != 0 && error->code == 0)
         adio_error_set(error, rc, "%s: %s %llu", adio->display, what,
                        (unsigned long long)size);
 }
 
 static int resize(ompi_file_t *fh, const char *what, MPI_Offset size,
-                  bool only_to_grow)
+                  bool is_allocation)
 {
     struct face_file *face = face_of(fh);
     struct adio_file *adio = face->adio;
@@ -69,7 +67,7 @@ static int resize(ompi_file_t *fh, const char *what, MPI_Offset size,
     OPAL_THREAD_LOCK(&face->lock);
     if (agree_on_size(adio, what, size, &error) == 0) {
         if (adio->rank == 0)
-            resize_here(adio, what, (uint64_t)size, only_to_grow, &error);
+            resize_here(adio, what, (uint64_t)size, is_allocation, &error);
         adio->is_dirty = true;
         adio_agree(adio->comm, &error);
     }

@@ -124,7 +124,7 @@
     BYTES(runs, PROTO_RUNS_MAX)
 #define PROTO_REQ_obj_stat(U8, U16, U32, U64, INODE, BYTES) U64(ino)
 #define PROTO_REQ_obj_truncate(U8, U16, U32, U64, INODE, BYTES)                \
-    U64(ino) U64(size) U8(grow_only)
+    U64(ino) U64(size) U8(how) /* enum proto_resize */
 #define PROTO_REQ_obj_sync(U8, U16, U32, U64, INODE, BYTES) U64(ino)
 #define PROTO_REQ_obj_destroy(U8, U16, U32, U64, INODE, BYTES) U64(ino)
 /* Counters of open files (shared file pointers), at column 0's target. */

@@ -49,6 +49,10 @@ enum proto_sums {
     PROTO_SUMS_CHECKED = 4, /* or'ed: READ, the server compares as well */
 };
 
+/* What obj_truncate does to an object: makes it exactly so long; longer only;
+ * longer only, with storage for all of it first. */
+enum proto_resize { PROTO_RESIZE, PROTO_GROW, PROTO_ALLOCATE };
+
 enum proto_opcode {
 #define X(value, name, flags) PROTO_OP_##name = value,
     PROTO_MSGS(X)

@@ -5,11 +5,12 @@
  * The happy path: one operation of the object store, then the answer. A sync
  * goes on to the names, for a file that is durable has a durable name.
  *
- * obj_truncate with grow_only must never cut what a write has just appended,
+ * obj_truncate that only grows must never cut what a write has just appended,
  * so it is a small protocol with the slots of writes (slots.c): while it stands
  * in `grows`, writes to its object that have not begun are put off; when no
  * extent of a write is under way and no other grow of that object has begun, it
- * asks the size and, if the object is shorter, makes it longer.
+ * asks the size and, if the object is shorter, makes it longer. One that also
+ * allocates has the device set storage aside first, and fails as it was.
  *
  * Possible failure modes are the device's, told to that caller.
  */
@@ -19,6 +20,8 @@
 
 #include <assert.h>
 #include <stdlib.h>
+
+#define SUMS_SHARE 1024 /* bytes that take one byte of sums */
 
 struct object_task {
     struct obj_io io; /* first */
@@ -221,16 +224,35 @@ int object_tasks_poll(struct srv_target *target)
     return n;
 }
 
-static void start_grow(struct srv_target *target, struct rpc_request *request)
+/* Stand in line to grow. */
+static void start_grow(struct object_task *task)
 {
-    const struct proto_req_obj_truncate *req = &request->body.obj_truncate;
-    struct object_task *task = task_take(target, request, OBJ_STAT, req->ino,
-                                         grow_size_known);
+    struct srv_target *target = task->target;
 
-    task->size = req->size;
+    task->io = (struct obj_io){
+        .verb = OBJ_STAT, .ino = task->io.ino, .done = grow_size_known};
     task->is_growing = false;
     task->next = target->grows;
     target->grows = task;
+}
+
+static void allocated(struct obj_io *io)
+{
+    struct object_task *task = (struct object_task *)io;
+
+    if (io->result < 0 || task->target->is_closing)
+        plain_done(io);
+    else
+        start_grow(task);
+}
+
+/* The sums of what will be written take room too: 4 bytes for 4 KiB. */
+static void start_allocate(struct object_task *task)
+{
+    task->io.offset = task->size;
+    task->io.length =
+        room_reserve(&task->target->room) + task->size / SUMS_SHARE;
+    obj_submit(task->target->objects, &task->io);
 }
 
 void op_obj_truncate(struct srv_target *target, struct rpc_request *request)
@@ -242,11 +264,16 @@ void op_obj_truncate(struct srv_target *target, struct rpc_request *request)
         rpc_reply(request, -EFBIG, NULL, NULL);
         return;
     }
-    if (req->grow_only) {
-        start_grow(target, request);
+    if (req->how == PROTO_RESIZE) {
+        task = task_take(target, request, OBJ_TRUNCATE, req->ino, plain_done);
+        task->io.offset = req->size;
+        obj_submit(target->objects, &task->io);
         return;
     }
-    task = task_take(target, request, OBJ_TRUNCATE, req->ino, plain_done);
-    task->io.offset = req->size;
-    obj_submit(target->objects, &task->io);
+    task = task_take(target, request, OBJ_ALLOCATE, req->ino, allocated);
+    task->size = req->size;
+    if (req->how == PROTO_ALLOCATE && req->size > 0)
+        start_allocate(task);
+    else
+        start_grow(task);
 }

@@ -61,6 +61,17 @@ static void look(struct room *room)
     atomic_store_explicit(&room->is_low, is_low, memory_order_relaxed);
 }
 
+uint64_t room_reserve(const struct room *room)
+{
+    struct statvfs fs;
+    uint64_t third;
+
+    if (room->fd < 0 || fstatvfs(room->fd, &fs) != 0)
+        return 0;
+    third = (uint64_t)fs.f_blocks * fs.f_frsize / 3;
+    return third < ROOM_RESERVE ? third : ROOM_RESERVE;
+}
+
 bool room_take(struct room *room, uint64_t bytes, uint64_t now_ns)
 {
     if (room->fd < 0)

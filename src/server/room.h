@@ -42,6 +42,9 @@ void room_init(struct room *room, int fd);
 /** May this many bytes be written? Looks at the device now and then. */
 bool room_take(struct room *room, uint64_t bytes, uint64_t now_ns);
 
+/** How much of the device is to be left: what room_take() goes by. */
+uint64_t room_reserve(const struct room *room);
+
 /** The code with which to refuse when there is none. */
 static inline int room_code(const struct room *room)
 {

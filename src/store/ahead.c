@@ -490,6 +490,7 @@ static void ahead_submit(struct obj_store *base, struct obj_io *io)
         break;
     case OBJ_STAT:
     case OBJ_SYNC:
+    case OBJ_ALLOCATE:
         break;
     }
     obj_submit(store->over.below, io);

@@ -36,7 +36,15 @@ enum obj_verb {
     OBJ_TRUNCATE, /* to `offset` bytes, shorter or longer */
     OBJ_SYNC,     /* what was written before is durable when this ends */
     OBJ_DESTROY,  /* free it; no error if there is none */
+    OBJ_ALLOCATE, /* storage for the first `offset` bytes, with `length` bytes of
+                     the device left over; neither size nor bytes change */
 };
+
+/** Does it change what is read? */
+static inline bool obj_changes(enum obj_verb verb)
+{
+    return verb == OBJ_WRITE || verb == OBJ_TRUNCATE || verb == OBJ_DESTROY;
+}
 
 /** The end of an operation: io->result is bytes or a negative code. */
 typedef void obj_done_fn(struct obj_io *io);

@@ -134,6 +134,15 @@ static int64_t do_truncate(struct obj_mem_disk *disk, const struct obj_io *io)
     return rc;
 }
 
+/* Nothing is set aside; what would not fit is refused. */
+static int64_t do_allocate(const struct obj_mem_disk *disk,
+                           const struct obj_io *io)
+{
+    if (io->offset > INT64_MAX)
+        return -EFBIG;
+    return io->offset > disk->capacity ? -ENOSPC : 0;
+}
+
 static int64_t do_stat(struct obj_mem_disk *disk, struct obj_io *io)
 {
     const struct image_object *object = image_find(&disk->now, key_of(io));
@@ -175,6 +184,8 @@ static int64_t carry_out(struct obj_mem_disk *disk, struct obj_io *io)
         return journal_settle(&disk->journal, &disk->durable, key_of(io));
     case OBJ_DESTROY:
         return do_destroy(disk, io);
+    case OBJ_ALLOCATE:
+        return do_allocate(disk, io);
     }
     assert(!"a verb of the table");
     return -EINVAL;

@@ -51,6 +51,9 @@ void ring_write(struct ring *ring, int file, void *memory, size_t length,
 /** Make a file's bytes and length durable, or a directory's entries. */
 void ring_sync(struct ring *ring, int fd, uint64_t tag);
 
+/** Have storage for the first `length` bytes; the file keeps its size. */
+void ring_allocate(struct ring *ring, int fd, uint64_t length, uint64_t tag);
+
 /** path stays the caller's, valid until the next ring_send(). */
 void ring_openat(struct ring *ring, int dir_fd, const char *path, int flags,
                  mode_t mode, uint64_t tag);

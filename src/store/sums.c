@@ -213,6 +213,12 @@ static bool shares_block(const struct obj_io *a, const struct obj_io *b)
            b_first <= (a->offset + a->length - 1) / SUMS_BLOCK;
 }
 
+/* Neither reads bytes nor changes them. */
+static bool is_passive(enum obj_verb verb)
+{
+    return verb == OBJ_STAT || verb == OBJ_SYNC || verb == OBJ_ALLOCATE;
+}
+
 /* Must `later` wait until `earlier` has ended? */
 static bool is_in_the_way(const struct obj_io *earlier,
                           const struct obj_io *later)
@@ -221,8 +227,7 @@ static bool is_in_the_way(const struct obj_io *earlier,
         later->verb == OBJ_TRUNCATE || later->verb == OBJ_DESTROY ||
         later->verb == OBJ_SYNC)
         return true;
-    if (earlier->verb == OBJ_STAT || earlier->verb == OBJ_SYNC ||
-        later->verb == OBJ_STAT)
+    if (is_passive(earlier->verb) || is_passive(later->verb))
         return false;
     return (earlier->verb == OBJ_WRITE || later->verb == OBJ_WRITE) &&
            shares_block(earlier, later);
@@ -230,9 +235,7 @@ static bool is_in_the_way(const struct obj_io *earlier,
 
 static bool changes(const struct sum_op *op)
 {
-    enum obj_verb verb = op->user->verb;
-
-    return verb != OBJ_READ && verb != OBJ_STAT && verb != OBJ_SYNC;
+    return obj_changes(op->user->verb);
 }
 
 static bool must_wait(const struct sum_op *op)
@@ -259,8 +262,12 @@ static void pass_done(struct sum_op *op)
 
 static void pass_start(struct sum_op *op)
 {
+    struct obj_io *io = op_transfer(op, op->user->verb, 0);
+
     op->step = pass_done;
-    store_submit(op->store, op_transfer(op, op->user->verb, 0));
+    io->offset = op->user->offset;
+    io->length = op->user->length;
+    store_submit(op->store, io);
 }
 
 static void sync_done(struct sum_op *op)
@@ -295,8 +302,7 @@ static bool has_active(const struct sum_object *object)
     const struct sum_op *op;
 
     for (op = object->ops; op != NULL; op = op->next)
-        if (op->is_active && op->user->verb != OBJ_STAT &&
-            op->user->verb != OBJ_SYNC)
+        if (op->is_active && !is_passive(op->user->verb))
             return true;
     return false;
 }
@@ -309,7 +315,7 @@ static bool make_ready(struct sum_op *op)
     uint64_t from, to;
     int stale;
 
-    if (verb == OBJ_STAT || verb == OBJ_SYNC)
+    if (is_passive(verb))
         return true;
     if (verb == OBJ_DESTROY)
         return object->task == NULL;
@@ -340,6 +346,7 @@ static bool try_begin(struct sum_op *op)
         [OBJ_READ] = read_start,         [OBJ_WRITE] = write_start,
         [OBJ_STAT] = pass_start,         [OBJ_SYNC] = sync_start,
         [OBJ_TRUNCATE] = truncate_start, [OBJ_DESTROY] = destroy_start,
+        [OBJ_ALLOCATE] = pass_start,
     };
 
     if (op->object->task == op || must_wait(op) || !make_ready(op))
@@ -423,6 +430,7 @@ static bool is_over(const struct obj_io *io, int64_t *result_out)
     case OBJ_STAT:
     case OBJ_SYNC:
     case OBJ_DESTROY:
+    case OBJ_ALLOCATE:
         break;
     }
     return false;

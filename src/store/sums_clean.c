@@ -160,8 +160,7 @@ static bool is_being_written(const struct sum_object *object)
     const struct sum_op *op;
 
     for (op = object->ops; op != NULL; op = op->next)
-        if (op->user->verb != OBJ_READ && op->user->verb != OBJ_STAT &&
-            op->user->verb != OBJ_SYNC)
+        if (obj_changes(op->user->verb))
             return true;
     return false;
 }

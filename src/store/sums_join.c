@@ -43,6 +43,7 @@ static bool is_a_bar(const struct obj_io *other, uint64_t block)
     case OBJ_WRITE:
         return other->offset < block + SUMS_BLOCK && end_of(other) > block;
     case OBJ_STAT:
+    case OBJ_ALLOCATE:
         return false;
     default:
         return true;

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define DIRECT_ALIGN 4096u
@@ -36,7 +37,8 @@
 bool verb_makes_file(const struct obj_io *io)
 {
     return (io->verb == OBJ_WRITE && io->length > 0) ||
-           (io->verb == OBJ_TRUNCATE && io->offset > 0);
+           ((io->verb == OBJ_TRUNCATE || io->verb == OBJ_ALLOCATE) &&
+            io->offset > 0);
 }
 
 static bool is_beyond_any_file(uint64_t offset, uint64_t length)
@@ -47,7 +49,8 @@ static bool is_beyond_any_file(uint64_t offset, uint64_t length)
 static void log_first_error(struct uring_store *store, const struct obj_io *io)
 {
     static const char *const verbs[] = {"read",     "write", "stat",
-                                        "truncate", "sync",  "destroy"};
+                                        "truncate", "sync",  "destroy",
+                                        "allocation"};
 
     if (io->result != -EIO || store->has_logged_error)
         return;
@@ -275,6 +278,52 @@ static void start_truncate(struct uring_store *store, struct obj_io *io)
 }
 
 /*
+ * ALLOCATE.
+ */
+
+/* Does the device hold what the file lacks, and what shall be left over? */
+static bool has_room(const struct uring_store *store, struct obj_io *io)
+{
+    uint64_t has = 0, lacks;
+    struct statvfs fs;
+    struct stat st;
+
+    if (fstatvfs(store->dir_fd, &fs) != 0)
+        return true;
+    if (fstat(op_of(io)->file->fd, &st) == 0)
+        has = (uint64_t)st.st_blocks * 512;
+    lacks = io->offset > has ? io->offset - has : 0;
+    return lacks == 0 ||
+           lacks + io->length <= (uint64_t)fs.f_bavail * fs.f_frsize;
+}
+
+static void start_allocate(struct uring_store *store, struct obj_io *io)
+{
+    struct file *file = op_of(io)->file;
+
+    if (is_beyond_any_file(io->offset, io->length))
+        end_op(store, io, -EFBIG);
+    else if (file->fd < 0) /* of no byte */
+        end_op(store, io, 0);
+    else if (file->is_read_only)
+        end_op(store, io, -EROFS);
+    else if (!has_room(store, io))
+        end_op(store, io, -ENOSPC);
+    else
+        ring_allocate(store->ring, file->fd, io->offset, (uintptr_t)io);
+}
+
+static void end_allocate(struct uring_store *store, struct obj_io *io,
+                         int result)
+{
+    if (tries_again(io, result))
+        ring_allocate(store->ring, op_of(io)->file->fd, io->offset,
+                      (uintptr_t)io);
+    else
+        end_op(store, io, result);
+}
+
+/*
  * SYNC and DESTROY.
  */
 
@@ -392,6 +441,9 @@ void verb_start(struct uring_store *store, struct obj_io *io)
     case OBJ_DESTROY:
         start_destroy(store, io);
         break;
+    case OBJ_ALLOCATE:
+        start_allocate(store, io);
+        break;
     }
 }
 
@@ -407,6 +459,9 @@ void verb_go_on(struct uring_store *store, struct obj_io *io, int result)
         break;
     case OBJ_DESTROY:
         end_destroy(store, io, result);
+        break;
+    case OBJ_ALLOCATE:
+        end_allocate(store, io, result);
         break;
     case OBJ_STAT:
     case OBJ_TRUNCATE:

@@ -361,6 +361,9 @@ static int serve_obj_truncate(struct fake_target *target,
     struct fake_name *name = find_ino(target->fake, req->obj_truncate.ino);
     struct fake_object *object = &name->objects[target->id];
 
+    if (req->obj_truncate.how != PROTO_RESIZE &&
+        object->size >= req->obj_truncate.size)
+        return 0;
     object_grow(object, req->obj_truncate.size);
     memset(object->bytes + req->obj_truncate.size, 0,
            object->size - req->obj_truncate.size);

@@ -233,6 +233,28 @@ static void test_truncate_sets_the_size(void)
     finish(fake, &file);
 }
 
+static void test_allocate_only_grows(void)
+{
+    struct capstan_file *file, *reader;
+    struct fake *fake = start(3, &file);
+    static const uint64_t sizes[] = {0, 10, 7 * STRIPE + 3, STRIPE, 0};
+    uint64_t size, most = 0;
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        most = sizes[i] > most ? sizes[i] : most;
+        CU_ASSERT_EQUAL(capstan_file_allocate(file, sizes[i]), 0);
+        CU_ASSERT_EQUAL(capstan_file_size(file, &size), 0);
+        CU_ASSERT_EQUAL(size, most);
+    }
+    CU_ASSERT_EQUAL(capstan_file_allocate(file, UINT64_MAX), -EFBIG);
+    CU_ASSERT_EQUAL(capstan_file_open(fake->session, "/f", CAPSTAN_OPEN_READ,
+                                      NULL, &reader),
+                    0);
+    CU_ASSERT_EQUAL(capstan_file_allocate(reader, 1), -EBADF);
+    CU_ASSERT_EQUAL(capstan_file_close(&reader), 0);
+    finish(fake, &file);
+}
+
 static void test_a_failure_says_where_and_why(void)
 {
     struct capstan_file *file;
@@ -603,6 +625,7 @@ int main(void)
         UNIT_TEST(test_empty_and_backward_runs_are_fine),
         UNIT_TEST(test_wrong_use_is_refused),
         UNIT_TEST(test_truncate_sets_the_size),
+        UNIT_TEST(test_allocate_only_grows),
         UNIT_TEST(test_a_failure_says_where_and_why),
         UNIT_TEST(test_what_came_damaged_is_moved_once_more),
         UNIT_TEST(test_a_removed_file_is_stale),

@@ -296,7 +296,7 @@ static void fill(struct fuzz *f, uint16_t opcode, union proto_req *req)
     case PROTO_OP_obj_truncate:
         req->obj_truncate.ino = any_ino(f);
         req->obj_truncate.size = any_number(f);
-        req->obj_truncate.grow_only = any(f, 2) == 0;
+        req->obj_truncate.how = (uint8_t)any(f, 4);
         break;
     }
 }

@@ -6,6 +6,7 @@
 #include "mpi_test.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 struct mpi_test test;
 
@@ -134,6 +135,15 @@ static void test_one_bad_rank_fails_all(void)
     OK(MPI_File_close(&file));
 }
 
+/* The storage is there, if the file is one of this machine. */
+static void check_storage(const char *name, off_t size)
+{
+    struct stat st;
+
+    if (test_path(name)[0] == '/')
+        CHECK(stat(test_path(name), &st) == 0 && st.st_blocks * 512 >= size);
+}
+
 static void test_sizes(void)
 {
     MPI_File file = open_file("size", RDWR_NEW | MPI_MODE_DELETE_ON_CLOSE);
@@ -150,6 +160,11 @@ static void test_sizes(void)
     CHECK(size == 12345);
     MPI_Barrier(MPI_COMM_WORLD);
     OK(MPI_File_preallocate(file, 20000));
+    OK(MPI_File_get_size(file, &size));
+    CHECK(size == 20000);
+    check_storage("size", 20000);
+    MPI_Barrier(MPI_COMM_WORLD);
+    FAILS(MPI_ERR_NO_SPACE, MPI_File_preallocate(file, (MPI_Offset)1 << 62));
     OK(MPI_File_get_size(file, &size));
     CHECK(size == 20000);
     FAILS(MPI_ERR_ARG, MPI_File_set_size(file, -5));

@@ -535,7 +535,7 @@ static void test_a_client_with_many_requests_leaves_turns_to_others(void)
 
 static void test_truncate_sets_a_size(void)
 {
-    struct proto_req_obj_truncate req = {INO, 5000, 1};
+    struct proto_req_obj_truncate req = {INO, 5000, PROTO_GROW};
 
     kit_init(&kit);
     CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), 0);
@@ -543,7 +543,7 @@ static void test_truncate_sets_a_size(void)
     req.size = 100;
     CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), 0);
     CU_ASSERT_EQUAL(object_size(1), 5000);
-    req.grow_only = 0;
+    req.how = PROTO_RESIZE;
     CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), 0);
     CU_ASSERT_EQUAL(object_size(1), 100);
     req.size = UINT64_MAX;
@@ -551,10 +551,32 @@ static void test_truncate_sets_a_size(void)
     kit_fini(&kit);
 }
 
+static void test_allocation_grows_or_leaves_alone(void)
+{
+    struct proto_req_obj_truncate req = {INO, 5000, PROTO_ALLOCATE};
+
+    kit_init(&kit);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), 0);
+    CU_ASSERT_EQUAL(object_size(1), 5000);
+    req.size = 1ull << 40; /* the device has not so much */
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), -ENOSPC);
+    CU_ASSERT_EQUAL(object_size(1), 5000);
+    req.size = 100;
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), 0);
+    CU_ASSERT_EQUAL(object_size(1), 5000);
+    req.size = 0;
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), 0);
+    obj_mem_disk_fault(kit.servers[0].disk, 0, EIO);
+    req.size = 9000;
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_truncate, &req), -EIO);
+    CU_ASSERT_EQUAL(object_size(1), 5000);
+    kit_fini(&kit);
+}
+
 /* A grow at every moment of a write of a new object. */
 static void test_growing_never_cuts_a_write(void)
 {
-    struct proto_req_obj_truncate grow = {.size = 5000, .grow_only = 1};
+    struct proto_req_obj_truncate grow = {.size = 5000, .how = PROTO_GROW};
     struct proto_req_write req;
     struct run run = {.length = 400000, .count = 1};
     struct rpc_call write;
@@ -619,6 +641,7 @@ int main(void)
         UNIT_TEST(test_a_caller_that_sleeps_leaves_buffers_to_others),
         UNIT_TEST(test_a_client_with_many_requests_leaves_turns_to_others),
         UNIT_TEST(test_truncate_sets_a_size),
+        UNIT_TEST(test_allocation_grows_or_leaves_alone),
         UNIT_TEST(test_growing_never_cuts_a_write),
         UNIT_TEST(test_stats_come_in_the_order_of_the_table),
         UNIT_TEST(test_a_draining_target_takes_nothing_new),

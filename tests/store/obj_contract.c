@@ -170,6 +170,37 @@ void test_destroy_frees_and_repeats(void)
     obj_close(store);
 }
 
+void test_allocation_keeps_size_and_bytes(void)
+{
+    struct obj_store *store = fixture_open();
+    char bytes[6];
+
+    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 0, NULL, 0), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 70000, NULL, 0), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, bytes, 6), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "abcdef", 6), 6);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 90000, NULL, 0), 0);
+    CU_ASSERT_EQUAL(size_of(store, INO), 6);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, bytes, 6), 6);
+    CU_ASSERT_EQUAL(memcmp(bytes, "abcdef", 6), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
+void test_allocation_beyond_the_device_is_refused(void)
+{
+    struct obj_store *store = fixture_open();
+
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "a", 1), 1);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, UINT64_MAX, NULL, 0),
+                    -EFBIG);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, INT64_MAX, NULL, 0),
+                    -ENOSPC);
+    CU_ASSERT_EQUAL(size_of(store, INO), 1);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
 void test_offset_beyond_any_file_is_refused(void)
 {
     struct obj_store *store = fixture_open();
@@ -397,6 +428,7 @@ static void judge(unsigned object)
         set_size(model, io, io->offset);
         break;
     case OBJ_SYNC:
+    case OBJ_ALLOCATE:
         CU_ASSERT_EQUAL(io->result, 0);
         break;
     case OBJ_DESTROY:

@@ -24,6 +24,8 @@ extern struct obj_fixture obj_fixture;
         UNIT_TEST(test_read_is_short_at_the_end_only),                         \
         UNIT_TEST(test_truncate_shortens_and_lengthens),                       \
         UNIT_TEST(test_destroy_frees_and_repeats),                             \
+        UNIT_TEST(test_allocation_keeps_size_and_bytes),                       \
+        UNIT_TEST(test_allocation_beyond_the_device_is_refused),               \
         UNIT_TEST(test_offset_beyond_any_file_is_refused),                     \
         UNIT_TEST(test_order_within_an_object),                                \
         UNIT_TEST(test_callback_may_submit),                                   \
@@ -39,6 +41,8 @@ void test_hole_reads_as_zeros(void);
 void test_read_is_short_at_the_end_only(void);
 void test_truncate_shortens_and_lengthens(void);
 void test_destroy_frees_and_repeats(void);
+void test_allocation_keeps_size_and_bytes(void);
+void test_allocation_beyond_the_device_is_refused(void);
 void test_offset_beyond_any_file_is_refused(void);
 void test_order_within_an_object(void);
 void test_callback_may_submit(void);

@@ -21,7 +21,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define VERBS 6
+#define VERBS 7
 
 struct fault_store {
     struct obj_over over; /* first */
@@ -48,7 +48,8 @@ static int verb_of(const char *word)
     static const char *const words[VERBS] = {
         [OBJ_READ] = "read", [OBJ_WRITE] = "write",
         [OBJ_STAT] = "stat", [OBJ_TRUNCATE] = "truncate",
-        [OBJ_SYNC] = "sync", [OBJ_DESTROY] = "destroy"};
+        [OBJ_SYNC] = "sync", [OBJ_DESTROY] = "destroy",
+        [OBJ_ALLOCATE] = "allocate"};
 
     for (int i = 0; i < VERBS; i++)
         if (strcmp(word, words[i]) == 0)

@@ -7,8 +7,8 @@
  * in every poll and so may come, change (by renaming another over it) and go
  * while the server runs. A line each:
  *
- *     VERB CODE      read, write, truncate, sync or destroy ends with
- *                    EIO, ENOSPC, EROFS or EDQUOT, and does nothing
+ *     VERB CODE      read, write, truncate, sync, destroy or allocate ends
+ *                    with EIO, ENOSPC, EROFS or EDQUOT, and does nothing
  *     slow MS        every operation begins so much later
  *
  * Units    milliseconds.

@@ -59,6 +59,40 @@ static void test_reading_makes_no_file(void)
     obj_close(store);
 }
 
+/* On a file system that cannot, nothing may be said to be there. */
+static void test_storage_is_there_after_an_allocation(void)
+{
+    struct obj_store *store = fixture_open();
+    struct stat st;
+    char path[512];
+    int64_t rc;
+
+    path_of(INO, path);
+    rc = do_io(store, OBJ_ALLOCATE, INO, 1 << 20, NULL, 0);
+    CU_ASSERT(rc == 0 || rc == -EOPNOTSUPP);
+    CU_ASSERT_EQUAL(stat(path, &st), 0);
+    CU_ASSERT_EQUAL(st.st_size, 0);
+    if (rc == 0)
+        CU_ASSERT(st.st_blocks * 512 >= 1 << 20);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
+/* What is to be left over counts, unless the file has all that it wants. */
+static void test_an_allocation_leaves_room(void)
+{
+    struct obj_store *store = fixture_open();
+    uint64_t total, left;
+
+    CU_ASSERT_EQUAL(obj_space(store, &total, &left), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 1 << 20, NULL, total),
+                    -ENOSPC);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 1 << 20, NULL, 0), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 1 << 20, NULL, total), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
 static unsigned open_descriptors(void)
 {
     DIR *dir = opendir("/proc/self/fd");
@@ -97,8 +131,8 @@ static void test_open_descriptors_are_bounded(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Does nobody have the file open? A lease tells. Waits for it a while, since the
- * kernel lets go of registered files in the background. */
+/* Does nobody have the file open? A lease tells. Waits for it a while, since
+ * the kernel lets go of registered files in the background. */
 static bool is_let_go(const char *path)
 {
     int fd = open(path, O_RDWR);
@@ -415,6 +449,8 @@ int main(void)
         UNIT_TEST(test_memory_is_copied_at_once),
         UNIT_TEST(test_object_is_a_file_at_its_documented_place),
         UNIT_TEST(test_reading_makes_no_file),
+        UNIT_TEST(test_storage_is_there_after_an_allocation),
+        UNIT_TEST(test_an_allocation_leaves_room),
         UNIT_TEST(test_open_descriptors_are_bounded),
         UNIT_TEST(test_a_file_in_use_is_registered_and_let_go),
         UNIT_TEST(test_want_of_descriptors_concerns_one_operation),
