@@ -137,7 +137,7 @@ int names_inode_unlink(struct names *names, uint64_t ino,
                        const struct names_gone *gone,
                        struct inode *inode_out);
 
-/* Extended attributes of files and directories. */
+/* Extended attributes; which of them an inode may have is for the caller. */
 #define NAMES_XATTR_MAX 4096  /* bytes of a value */
 #define NAMES_XATTRS_MAX 8192 /* of all names and values of an inode */
 enum { NAMES_XATTR_CREATE = 1, NAMES_XATTR_REPLACE = 2 };
@@ -157,10 +157,10 @@ int names_xattr_get(struct names *names, uint64_t ino, const char *text,
 /** All names, each with its NUL. @return 0, -ESTALE, -ERANGE. */
 int names_xattr_list(struct names *names, uint64_t ino, char *texts,
                      size_t room, size_t *len_out);
-/** @return 0, -ESTALE, -EPERM (type), -EEXIST, -ENODATA (flags), -ENOSPC. */
+/** @return 0, -ESTALE, -EEXIST, -ENODATA (flags), -ENOSPC. */
 int names_xattr_set(struct names *names, uint64_t ino,
                     const struct names_xattr *xattr, uint64_t now_ns);
-/** @return 0, -ESTALE, -EPERM (type), -ENODATA. */
+/** @return 0, -ESTALE, -ENODATA. */
 int names_xattr_remove(struct names *names, uint64_t ino, const char *text,
                        size_t text_len, uint64_t now_ns);
 

@@ -70,7 +70,7 @@ int names_inode_forget(struct names *names, uint64_t ino)
         return 0;
     if (rc == 0 && old.type == INODE_SYMLINK)
         rc = names_del(names, &text);
-    else if (rc == 0 && old.special != 0)
+    if (rc == 0 && (old.special != 0 || !names_xattr_is_marked(&old)))
         rc = names_xattr_forget(names, ino);
     return rc == 0 ? names_del(names, &inode) : rc;
 }

@@ -43,6 +43,9 @@ int names_inode_write(struct names *names, const struct inode *inode);
 /** Remove all extended attributes of an inode. */
 int names_xattr_forget(struct names *names, uint64_t ino);
 
+/** Does `special` tell whether it may have some? */
+bool names_xattr_is_marked(const struct inode *inode);
+
 /**
  * Make or remove an entry; nothing is judged.
  *

@@ -2,12 +2,12 @@
 /*
  * Extended attributes: one record each, beside the inode.
  *
- * The happy path: the inode is read, the attribute is written, and the inode
- * remembers that it has some (`special`, which files and directories need for
- * nothing else), so that the many that have none are removed without a look.
+ * The happy path: the inode is read, the attribute is written, and a file or
+ * directory remembers that it has some (`special`, which they need for nothing
+ * else), so that the many that have none are removed without a look. The others
+ * have no room for that: when they go, it is looked for.
  *
- * Possible failure modes are: too many (-ENOSPC); an inode of a type that has
- * none (-EPERM).
+ * Possible failure modes are: too many (-ENOSPC).
  */
 #include "meta/names_private.h"
 
@@ -21,15 +21,6 @@ static struct names_key key_of(uint64_t ino, const char *text, size_t len)
     struct name name = {ino, text, len};
 
     return names_key_name(NAMES_XATTR, &name);
-}
-
-static int find_inode(struct names *names, uint64_t ino, struct inode *inode)
-{
-    int rc = names_inode_get(names, ino, inode);
-
-    if (rc == 0 && inode->type != INODE_FILE && inode->type != INODE_DIR)
-        rc = -EPERM;
-    return rc;
 }
 
 int names_xattr_get(struct names *names, uint64_t ino, const char *text,
@@ -91,13 +82,16 @@ int names_xattr_list(struct names *names, uint64_t ino, char *texts,
     return rc;
 }
 
-static int has(struct names *names, const struct names_key *key, bool *has_out)
+/* @param len_out  of its value; 0 if it is not there. */
+static int has(struct names *names, const struct names_key *key, bool *has_out,
+               size_t *len_out)
 {
     unsigned char value[NAMES_XATTR_MAX];
-    size_t len;
-    int rc = names_get(names, key, value, sizeof(value), &len);
+    int rc = names_get(names, key, value, sizeof(value), len_out);
 
     *has_out = rc == 0;
+    if (rc != 0)
+        *len_out = 0;
     return rc == -ENOENT ? 0 : rc;
 }
 
@@ -109,17 +103,26 @@ static int check_flags(bool is_there, unsigned flags)
 }
 
 /* Would all of them be too many? */
-static int check_room(struct names *names, uint64_t ino, size_t more)
+static int check_room(struct names *names, uint64_t ino, size_t more,
+                      size_t less)
 {
     struct list list = {.at = NULL};
     int rc = each(names, ino, &list);
 
-    return rc == 0 && list.bytes + more > NAMES_XATTRS_MAX ? -ENOSPC : rc;
+    if (rc != 0)
+        return rc;
+    return list.bytes + more - less > NAMES_XATTRS_MAX ? -ENOSPC : 0;
+}
+
+bool names_xattr_is_marked(const struct inode *inode)
+{
+    return inode->type == INODE_FILE || inode->type == INODE_DIR;
 }
 
 static int touch(struct names *names, struct inode *inode, uint64_t now_ns)
 {
-    inode->special = 1;
+    if (names_xattr_is_marked(inode))
+        inode->special = 1;
     inode->ctime_ns = now_ns;
     return names_inode_write(names, inode);
 }
@@ -128,16 +131,18 @@ int names_xattr_set(struct names *names, uint64_t ino,
                     const struct names_xattr *xattr, uint64_t now_ns)
 {
     struct names_key key = key_of(ino, xattr->text, xattr->text_len);
+    size_t text_len = xattr->text_len + 1, old_len;
     struct inode inode;
     bool is_there;
-    int rc = find_inode(names, ino, &inode);
+    int rc = names_inode_get(names, ino, &inode);
 
     if (rc == 0)
-        rc = has(names, &key, &is_there);
+        rc = has(names, &key, &is_there, &old_len);
     if (rc == 0)
         rc = check_flags(is_there, xattr->flags);
     if (rc == 0)
-        rc = check_room(names, ino, xattr->text_len + 1 + xattr->len);
+        rc = check_room(names, ino, text_len + xattr->len,
+                        is_there ? text_len + old_len : 0);
     if (rc == 0)
         rc = names_put(names, &key, xattr->value, xattr->len);
     return rc == 0 ? touch(names, &inode, now_ns) : rc;
@@ -148,11 +153,12 @@ int names_xattr_remove(struct names *names, uint64_t ino, const char *text,
 {
     struct names_key key = key_of(ino, text, text_len);
     struct inode inode;
+    size_t old_len;
     bool is_there;
-    int rc = find_inode(names, ino, &inode);
+    int rc = names_inode_get(names, ino, &inode);
 
     if (rc == 0)
-        rc = has(names, &key, &is_there);
+        rc = has(names, &key, &is_there, &old_len);
     if (rc == 0 && !is_there)
         rc = -ENODATA;
     if (rc == 0)

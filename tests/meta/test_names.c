@@ -177,6 +177,38 @@ static void test_the_text_of_a_link_goes_with_it(void)
     fixture_stop();
 }
 
+/* Also those of inodes that cannot remember having any. */
+static void test_attributes_go_with_their_inode(void)
+{
+    static const struct names_xattr xattr = {"trusted.a", 9, "one", 3, 0};
+    static const enum inode_type types[] = {INODE_FILE, INODE_SYMLINK,
+                                            INODE_FIFO, INODE_CHAR};
+    struct name name = name_of(INO_ROOT, "l");
+    char value[8];
+    size_t len;
+
+    fixture_start();
+    for (unsigned i = 0; i < 4; i++) {
+        struct inode inode = {.type = types[i], .special = types[i] == INODE_CHAR};
+
+        if (types[i] == INODE_FILE)
+            inode = new_file();
+        CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), 0);
+        CU_ASSERT_EQUAL(names_xattr_set(fixture.names, inode.ino, &xattr, 1),
+                        0);
+        fixture_commit();
+        CU_ASSERT_EQUAL(names_xattr_get(fixture.names, inode.ino, "trusted.a",
+                                        9, value, 8, &len),
+                        0);
+        CU_ASSERT_EQUAL(unlink_name(&name, &inode), 0);
+        fixture_commit();
+        CU_ASSERT_EQUAL(names_xattr_get(fixture.names, inode.ino, "trusted.a",
+                                        9, value, 8, &len),
+                        -ENODATA);
+    }
+    fixture_stop();
+}
+
 /* A directory's counts and time follow its entries. */
 static void test_a_directory_knows_its_entries(void)
 {
@@ -443,6 +475,7 @@ int main(void)
         UNIT_TEST(test_a_held_file_keeps_its_inode),
         UNIT_TEST(test_a_file_goes_with_its_last_name),
         UNIT_TEST(test_the_text_of_a_link_goes_with_it),
+        UNIT_TEST(test_attributes_go_with_their_inode),
         UNIT_TEST(test_a_directory_knows_its_entries),
         UNIT_TEST(test_unlinked_file_is_an_orphan_until_done),
         UNIT_TEST(test_failed_call_leaves_the_others),
