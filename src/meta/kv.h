@@ -74,8 +74,9 @@ static inline void kv_close(struct kv *kv)
     kv->driver->close(kv);
 }
 
-/** Start the one transaction. @return 0, -ENOMEM, or the code of an earlier
- *  failed commit from which the store has not recovered. */
+/** Start the one transaction. A store that has not recovered from a failed
+ *  commit may still be read; kv_commit() then gives the code again. @return 0,
+ *  -ENOMEM, or that code. */
 static inline int kv_begin(struct kv *kv)
 {
     return kv->driver->begin(kv);

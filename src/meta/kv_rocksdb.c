@@ -12,10 +12,11 @@
  * - Another process, or this one, has the database open: -EBUSY.
  *
  * - A commit fails (full disk, EIO). RocksDB refuses every later write then,
- *   so the database is closed and opened anew at the next kv_begin(); until
- *   that works, kv_begin() gives the cause. What was committed is in the log
- *   and comes back. A commit whose sync failed may come back too: the device
- *   had it, but never said so.
+ *   so the database is closed and opened anew at the next kv_begin(). While
+ *   that fails it is open for reading (kv_commit() gives the cause), or not at
+ *   all (kv_begin() does). What was committed is in the log and comes back. A
+ *   commit whose sync failed may come back too: the device had it, but never
+ *   said so.
  *
  * - A block fails its checksum: -EIO for the call that met it.
  *
@@ -33,6 +34,7 @@
  */
 #include "meta/kv.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "meta/kv_mark.h"
@@ -48,6 +50,7 @@
 #define CACHE_BYTES ((size_t)16 << 20)
 #define LOG_TOTAL_BYTES ((uint64_t)32 << 20) /* write-ahead log files */
 #define REOPEN_BYTES ((uint64_t)16 << 20)    /* free, to open anew */
+#define REOPEN_NS NS_PER_SEC /* between two attempts at that */
 #define OPEN_FILES 128
 #define BACKGROUND_JOBS 2
 #define BLOOM_BITS 10
@@ -60,7 +63,9 @@ struct kv_rocks {
     rocksdb_readoptions_t *reads;
     rocksdb_writeoptions_t *writes;
     rocksdb_writeoptions_t *synced_writes;
-    rocksdb_t *db; /* NULL: a commit failed, to be opened anew */
+    rocksdb_t *db;     /* NULL: a commit failed, to be opened anew */
+    int refusal;       /* not 0: db is open for reading only, and why */
+    uint64_t retry_ns; /* not to be opened anew before */
     struct kv_mark mark;
     rocksdb_writebatch_wi_t *batch;
     bool is_begun;
@@ -185,6 +190,7 @@ static void close_database(struct kv_rocks *rocks)
     if (rocks->db != NULL)
         rocksdb_close(rocks->db);
     rocks->db = NULL;
+    rocks->refusal = 0;
 }
 
 static void note(struct kv_rocks *rocks, bool is_synced)
@@ -195,7 +201,7 @@ static void note(struct kv_rocks *rocks, bool is_synced)
 
 static void rocks_destroy(struct kv_rocks *rocks)
 {
-    bool is_orderly = rocks->db != NULL;
+    bool is_orderly = rocks->db != NULL && rocks->refusal == 0;
 
     close_database(rocks);
     kv_mark_close(&rocks->mark, is_orderly);
@@ -247,6 +253,32 @@ static void rocks_close(struct kv *kv)
  * Transactions.
  */
 
+static void open_for_reading(struct kv_rocks *rocks)
+{
+    char *error = NULL;
+
+    rocks->db = rocksdb_open_for_read_only(rocks->options, rocks->directory, 0,
+                                           &error);
+    if (take_error(rocks, "open for reading", error) != 0)
+        rocks->db = NULL;
+}
+
+/* What is open for reading stays so until this has worked. */
+static int open_again(struct kv_rocks *rocks)
+{
+    rocksdb_t *reading = rocks->db;
+    int rc = open_database(rocks);
+
+    if (rc != 0 && rocks->db != NULL)
+        rocksdb_close(rocks->db);
+    if (rc != 0)
+        rocks->db = reading;
+    else if (reading != NULL)
+        rocksdb_close(reading);
+    rocks->retry_ns = rc == 0 ? 0 : clock_now(clock_real()) + REOPEN_NS;
+    return rc;
+}
+
 static int open_anew(struct kv_rocks *rocks)
 {
     struct statvfs fs;
@@ -255,7 +287,9 @@ static int open_anew(struct kv_rocks *rocks)
         return -EIO;
     if ((uint64_t)fs.f_bavail * fs.f_frsize < REOPEN_BYTES)
         return -ENOSPC;
-    return open_database(rocks);
+    if (clock_now(clock_real()) < rocks->retry_ns)
+        return rocks->refusal != 0 ? rocks->refusal : -EIO;
+    return open_again(rocks);
 }
 
 static int rocks_begin(struct kv *kv)
@@ -264,10 +298,13 @@ static int rocks_begin(struct kv *kv)
     int rc;
 
     assert(!rocks->is_begun);
-    if (rocks->db == NULL) {
+    if (rocks->db == NULL || rocks->refusal != 0) {
         rc = open_anew(rocks);
-        if (rc != 0)
+        if (rc != 0 && rocks->db == NULL)
+            open_for_reading(rocks);
+        if (rocks->db == NULL)
             return rc;
+        rocks->refusal = rc;
     }
     rocks->is_begun = true;
     return 0;
@@ -288,6 +325,10 @@ static int rocks_commit(struct kv *kv, bool sync)
     int rc;
 
     assert(rocks->is_begun);
+    if (rocks->refusal != 0) {
+        rocks_rollback(kv);
+        return rocks->refusal;
+    }
     rocksdb_write_writebatch_wi(rocks->db,
                                 sync ? rocks->synced_writes : rocks->writes,
                                 rocks->batch, &error);
@@ -306,7 +347,7 @@ static int rocks_sync(struct kv *kv)
     char *error = NULL;
     int rc;
 
-    if (rocks->db == NULL)
+    if (rocks->db == NULL || rocks->refusal != 0)
         return -EIO;
     rocksdb_flush_wal(rocks->db, 1, &error);
     rc = take_error(rocks, "sync", error);

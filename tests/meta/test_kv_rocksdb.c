@@ -340,6 +340,9 @@ static void test_full_device_refuses_commits_and_recovers(void)
         continue;
     CU_ASSERT_EQUAL(fill(kv), -ENOSPC);
     CU_ASSERT_EQUAL(set_one(kv, "never", "1", false), -ENOSPC);
+    CU_ASSERT(has_one(kv, "before", "1")); /* reading goes on */
+    CU_ASSERT(has_one(kv, "never", NULL));
+    CU_ASSERT_EQUAL(set_one(kv, "never", "1", false), -ENOSPC);
     CU_ASSERT_EQUAL(kv_sync(kv), -EIO);
     kv_close(kv);
     kv = NULL;
