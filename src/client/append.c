@@ -18,6 +18,7 @@ static int take_lock(struct capstan_file *file, struct capstan_lock **lock_out)
 {
     struct capstan_session *session = file->session;
     uint64_t deadline = cli_deadline(session);
+    char target[CLI_TARGET_TEXT_MAX];
     bool is_held = false;
     int rc = capstan_file_lock_start(file, APPEND_AT, 1, false, lock_out);
 
@@ -28,7 +29,11 @@ static int take_lock(struct capstan_file *file, struct capstan_lock **lock_out)
         if (rc != 0 || is_held)
             break;
         if (clock_now(session->clock) > deadline)
-            rc = cli_fail(session, -ETIMEDOUT, "append to %s", file->path);
+            rc = cli_fail(session, -ETIMEDOUT, "append to %s: lock at %s",
+                          file->path,
+                          cli_target_text(session,
+                                          file->inode.layout.targets[0],
+                                          target));
         else
             cli_turn(session, deadline);
     }

@@ -2,10 +2,12 @@
 /*
  * The happy path: unlink and rename tell the server that the file may be open
  * here; if it is, it joins the session's list, and HOLD renews its lease now and
- * then; the last close drops it.
+ * then; the last close drops it, and need not wait for the answer.
  *
  * Possible failure modes are: the name was that of another file (it is dropped
- * at once); a program that is not in here for a whole lease (the file goes).
+ * at once); a program that is not in here for a whole lease (the file goes); a
+ * home that does not answer (the close waits a moment for the first one only,
+ * the end of the session a little longer for all together; the lease ends).
  */
 #include "client/hold.h"
 
@@ -19,12 +21,15 @@
 #include <utlist.h>
 
 #define RENEW_NS (600 * NS_PER_SEC) /* well within a lease */
+#define CLOSE_NS NS_PER_SEC         /* that a close waits */
+#define END_NS (5 * NS_PER_SEC)     /* that the end of a session waits */
 
 struct cli_hold {
     struct cli_hold *prev, *next;
     uint64_t ino;
     uint64_t next_ns; /* when to renew */
-    bool is_asking;
+    bool is_asking;   /* the call is under way */
+    bool is_dropping; /* with it; then this is freed */
     uint64_t wire; /* ino, little-endian, while the call is under way */
     struct cli_call call;
 };
@@ -112,14 +117,47 @@ static void hold_free(struct capstan_session *session, struct cli_hold *hold)
     free(hold);
 }
 
+static void ask(struct capstan_session *session, struct cli_hold *hold,
+                bool is_drop)
+{
+    if (hold->is_asking)
+        cli_call_stop(session, &hold->call);
+    call_init(session, hold->ino, is_drop, &hold->wire, &hold->call);
+    hold->is_asking = true;
+    hold->is_dropping = is_drop;
+    cli_call_start(session, &hold->call, cli_deadline(session));
+}
+
+static bool is_dropping(const struct capstan_session *session)
+{
+    const struct cli_hold *hold;
+
+    DL_FOREACH(session->holds, hold)
+        if (hold->is_dropping)
+            return true;
+    return false;
+}
+
+/* @param most_ns  how long, at most; the session's timeout is another limit. */
+static void wait_for_drops(struct capstan_session *session, uint64_t most_ns)
+{
+    uint64_t until_ns = clock_now(session->clock) + most_ns;
+
+    while (is_dropping(session) && clock_now(session->clock) < until_ns)
+        cli_turn(session, until_ns);
+}
+
 void cli_hold_end(struct capstan_session *session, uint64_t ino)
 {
     struct cli_hold *hold = find(session, ino);
+    bool is_waiting;
 
-    if (hold == NULL || is_open(session, ino))
+    if (hold == NULL || hold->is_dropping || is_open(session, ino))
         return;
-    hold_free(session, hold);
-    drop(session, ino, cli_deadline(session));
+    is_waiting = is_dropping(session); /* somebody else does not answer */
+    ask(session, hold, true);
+    if (!is_waiting)
+        wait_for_drops(session, CLOSE_NS);
 }
 
 static int pump(struct capstan_session *session, struct cli_hold *hold,
@@ -130,27 +168,27 @@ static int pump(struct capstan_session *session, struct cli_hold *hold,
             return 0;
         hold->is_asking = false;
         hold->next_ns = now + RENEW_NS;
+        if (hold->is_dropping)
+            hold_free(session, hold); /* done, or the lease ends */
         return 1;
     }
     if (now < hold->next_ns)
         return 0;
-    call_init(session, hold->ino, false, &hold->wire, &hold->call);
-    hold->is_asking = true;
-    cli_call_start(session, &hold->call, cli_deadline(session));
+    ask(session, hold, false);
     return 1;
 }
 
 int cli_holds_pump(struct capstan_session *session)
 {
-    struct cli_hold *hold;
+    struct cli_hold *hold, *next;
     uint64_t now;
     int n = 0;
 
     if (session->holds == NULL)
         return 0;
     now = clock_now(session->clock);
-    DL_FOREACH(session->holds, hold)
-        n += pump(session, hold, now);
+    DL_FOREACH_SAFE(session->holds, hold, next)
+    n += pump(session, hold, now);
     return n;
 }
 
@@ -168,14 +206,16 @@ uint64_t cli_holds_next_timer(const struct capstan_session *session)
 void cli_holds_abandon(struct capstan_session *session, bool is_ours)
 {
     struct cli_hold *hold, *next;
-    uint64_t ino;
 
+    DL_FOREACH(session->holds, hold)
+        if (is_ours && !hold->is_dropping)
+            ask(session, hold, true);
+    if (is_ours)
+        wait_for_drops(session, END_NS);
     DL_FOREACH_SAFE(session->holds, hold, next)
     {
-        ino = hold->ino;
         if (is_ours) {
             hold_free(session, hold);
-            drop(session, ino, cli_deadline(session));
         } else {
             DL_DELETE(session->holds, hold);
             free(hold);

@@ -213,6 +213,31 @@ void cli_size_stop(struct capstan_session *session, struct cli_size *size)
     size->failed = NULL;
 }
 
+/* The first that has not answered. */
+static struct cli_call *silent_call(struct cli_size *size)
+{
+    if (!size->getattr.is_done)
+        return &size->getattr;
+    for (unsigned i = 0; i < size->ncalls; i++)
+        if (!size->calls[i].is_done)
+            return &size->calls[i];
+    return NULL;
+}
+
+/* The deadline has passed, but what has come, or ended, by then counts. */
+static void end_late(struct capstan_session *session, struct cli_size *size)
+{
+    struct cli_call *call;
+
+    cli_progress(session);
+    if (cli_size_step(session, size))
+        return;
+    call = silent_call(size);
+    if (call != NULL)
+        cli_call_stop(session, call);
+    end(size, -ETIMEDOUT, call);
+}
+
 int cli_size_run(struct capstan_session *session, struct cli_size *size,
                  uint64_t deadline_ns, const char *what)
 {
@@ -221,8 +246,7 @@ int cli_size_run(struct capstan_session *session, struct cli_size *size,
         cli_turn(session, deadline_ns);
         if (clock_now(session->clock) <= deadline_ns)
             continue;
-        if (!cli_size_step(session, size))
-            size->rc = -ETIMEDOUT;
+        end_late(session, size);
         break;
     }
     if (size->failed != NULL)

@@ -85,6 +85,7 @@ CAPSTAN_TIMEOUT_MS=1000 timeout 60 "$capstan" get /data1 "$work/a" \
     2>"$work/text" && fail "got from a server that stands still"
 cat "$work/text"
 grep -qE "timed out|did not answer" "$work/text" || fail "no clear text"
+grep -q "/data1.*server s2" "$work/text" || fail "file and server are not named"
 timeout 120 "$capstan" get /data1 "$work/a" &
 background=$!
 sleep "${STOP_SECONDS:-3}"

@@ -406,6 +406,35 @@ static void test_a_file_outlives_its_name_while_it_is_open(void)
     stop();
 }
 
+/* Removed files whose homes are dead are closed at once all the same: one close
+ * waits a moment, not each for as long as the session would. */
+static void test_closing_removed_files_does_not_wait_for_dead_servers(void)
+{
+    enum { N = 20 };
+    struct capstan_file *files[N];
+    uint64_t begin;
+    char path[16];
+
+    start();
+    for (unsigned i = 0; i < N; i++) {
+        snprintf(path, sizeof(path), "/f%u", i);
+        files[i] = make(path, 0644);
+        CU_ASSERT_EQUAL(capstan_unlink(s(0), path), 0);
+    }
+    begin = clock_now(s(0)->clock);
+    for (unsigned i = 0; i < 4; i++) {
+        sim_kill(&sim, i);
+        sim.servers[i].restart_ns = begin + 300 * NS_PER_SEC;
+    }
+    for (unsigned i = 0; i < N; i++)
+        CU_ASSERT_EQUAL(capstan_file_close(&files[i]), 0);
+    CU_ASSERT(clock_now(s(0)->clock) - begin < 2 * NS_PER_SEC);
+    sim_run(&sim, 4200 * NS_PER_SEC); /* restarted, and their grace */
+    CU_ASSERT_EQUAL(stat_of("/").nlink, 2);
+    CU_ASSERT_PTR_NULL(s(0)->holds);
+    stop();
+}
+
 static void test_appends_stand_one_behind_the_other(void)
 {
     struct capstan_file *file[2];
@@ -524,6 +553,10 @@ static void test_extended_attributes(void)
     CU_ASSERT_EQUAL(capstan_xattr_set(s(0), ino, "user.big2", value,
                                       CAPSTAN_XATTR_MAX, 0),
                     -ENOSPC);
+    /* in place of itself it needs no more room */
+    CU_ASSERT_EQUAL(capstan_xattr_set(s(0), ino, "user.big", value,
+                                      CAPSTAN_XATTR_MAX, 0),
+                    0);
     CU_ASSERT_EQUAL(capstan_xattr_set(s(0), ino, "user.big3", value,
                                       CAPSTAN_XATTR_MAX + 1, 0),
                     -E2BIG);
@@ -536,6 +569,38 @@ static void test_extended_attributes(void)
     CU_ASSERT_EQUAL(capstan_xattr_set(s(1), ino, "user.a", "", 0, 0), -EACCES);
     CU_ASSERT_EQUAL(capstan_xattr_set(s(1), ino, "trusted.a", "", 0, 0),
                     -EPERM);
+    stop();
+}
+
+/* Those of user 0 and the system. */
+static void test_links_and_nodes_have_attributes(void)
+{
+    static const char *const paths[] = {"/l", "/p", "/c"};
+    char value[8];
+    size_t len;
+
+    start();
+    CU_ASSERT_EQUAL(capstan_symlink(s(0), "to", "/l"), 0);
+    CU_ASSERT_EQUAL(capstan_mknod(s(0), "/p", CAPSTAN_FIFO, 0600, 0), 0);
+    CU_ASSERT_EQUAL(capstan_mknod(s(0), "/c", CAPSTAN_CHAR, 0600, 0x103), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t ino = stat_of(paths[i]).ino;
+
+        CU_ASSERT_EQUAL(capstan_xattr_set(s(0), ino, "user.a", "", 0, 0),
+                        -EPERM);
+        CU_ASSERT_EQUAL(
+            capstan_xattr_set(s(0), ino, "trusted.a", "one", 3, 0), 0);
+        CU_ASSERT_EQUAL(
+            capstan_xattr_set(s(0), ino, "trusted.b", "two", 3, 0), 0);
+        CU_ASSERT_EQUAL(capstan_xattr_remove(s(0), ino, "trusted.a"), 0);
+        CU_ASSERT_EQUAL(
+            capstan_xattr_get(s(1), ino, "trusted.b", value, 8, &len), 0);
+        CU_ASSERT_EQUAL(len, 3);
+    }
+    CU_ASSERT_EQUAL(stat_of("/l").size, 2);
+    CU_ASSERT_EQUAL(stat_of("/c").rdev, 0x103);
+    for (unsigned i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(capstan_unlink(s(0), paths[i]), 0);
     stop();
 }
 
@@ -781,10 +846,13 @@ int main(void)
         UNIT_TEST(test_hard_links_share_one_file),
         UNIT_TEST(test_times_follow_what_is_done),
         UNIT_TEST(test_a_file_outlives_its_name_while_it_is_open),
+        UNIT_TEST(
+            test_closing_removed_files_does_not_wait_for_dead_servers),
         UNIT_TEST(test_appends_stand_one_behind_the_other),
         UNIT_TEST(test_bytes_that_came_ahead_grow_old),
         UNIT_TEST(test_renamed_files_stay_open),
         UNIT_TEST(test_extended_attributes),
+        UNIT_TEST(test_links_and_nodes_have_attributes),
         UNIT_TEST(test_listing_loses_nothing_while_entries_go),
         UNIT_TEST(test_space_is_that_of_all_targets),
         UNIT_TEST(test_nodes_are_records),
