@@ -35,6 +35,7 @@ struct opens;
 struct fuse_fs {
     double cache_sec;    /* how long the kernel may keep names and attributes */
     bool is_lazy;        /* close(2) does not wait for the device */
+    bool has_no_locks;   /* those of flock(2) and fcntl(2) are refused */
     bool has_pages;      /* reads and writes go through the page cache */
     bool is_mmap_direct; /* the kernel can map files that are read past it */
     bool is_started;     /* INIT was answered */
@@ -83,7 +84,9 @@ void fs_xattr_ops(struct fuse_lowlevel_ops *ops);
 void fs_file_ops(struct fuse_lowlevel_ops *ops);
 void fs_dir_ops(struct fuse_lowlevel_ops *ops);
 
-/** The whole table. */
+void fs_no_lock_ops(struct fuse_lowlevel_ops *ops); /* if there are to be none */
+
+/** The whole table, but that last part. */
 void fs_ops(struct fuse_lowlevel_ops *ops_out);
 
 #endif

@@ -41,6 +41,7 @@ struct wish {
     bool is_foreground;
     bool has_pages;
     bool is_lazy;
+    bool has_no_locks;
     bool is_umount;
     char point[PATH_MAX];
 };
@@ -138,6 +139,8 @@ static struct fuse_session *new_session(const struct wish *wish,
     char *fsname = NULL, *options = NULL, *escaped = NULL;
 
     fs_ops(&ops);
+    if (fs->has_no_locks)
+        fs_no_lock_ops(&ops);
     ops.init = on_init;
     if (asprintf(&fsname, "fsname=" MOUNTINFO_SOURCE "%s", wish->cluster) < 0 ||
         fuse_opt_add_opt_escaped(&escaped, fsname) != 0 ||
@@ -204,7 +207,8 @@ static int serve_all(struct wish *wish, int ready)
 {
     struct fuse_fs fs = {.cache_sec = wish->cache_sec,
                          .has_pages = wish->has_pages,
-                         .is_lazy = wish->is_lazy};
+                         .is_lazy = wish->is_lazy,
+                         .has_no_locks = wish->has_no_locks};
     int rc;
 
     be_frugal();
@@ -273,7 +277,8 @@ static int usage(void)
 {
     fputs("Usage: capstan-fuse --cluster FILE [--timeout SECONDS] "
           "[--cache SECONDS]\n"
-          "           [--pages] [--lazy] [--log FILE] [--foreground] DIR\n"
+          "           [--pages] [--lazy] [--no-locks] [--log FILE] "
+          "[--foreground] DIR\n"
           "       capstan-fuse --umount DIR\n"
           "'capstan mount --help' says more.\n",
           stderr);
@@ -304,6 +309,9 @@ static bool take_option(struct wish *wish, int option)
     case 'z':
         wish->is_lazy = true;
         return true;
+    case 'n':
+        wish->has_no_locks = true;
+        return true;
     case 'u':
         wish->is_umount = true;
         return true;
@@ -322,6 +330,7 @@ int main(int argc, char **argv)
         {"foreground", no_argument, NULL, 'f'},
         {"pages", no_argument, NULL, 'p'},
         {"lazy", no_argument, NULL, 'z'},
+        {"no-locks", no_argument, NULL, 'n'},
         {"umount", no_argument, NULL, 'u'},
         {NULL, 0, NULL, 0}};
     static struct wish wish;

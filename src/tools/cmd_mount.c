@@ -19,6 +19,7 @@ struct wish {
     bool is_foreground;
     bool has_pages;
     bool is_lazy;
+    bool has_no_locks;
     uint64_t cache_sec;
     const char *log;
 };
@@ -83,6 +84,10 @@ int cmd_mount(const struct tool_command *command, int argc, char **argv)
         {0, "lazy", NULL,
          "closing a written file does not wait for the device; fsync does",
          OPTION_FLAG, &wish.is_lazy, 0, 0},
+        {0, "no-locks", NULL,
+         "refuse the locks of flock and fcntl, which else hold between the "
+         "programs of this mount only",
+         OPTION_FLAG, &wish.has_no_locks, 0, 0},
         {0, "log", "FILE", "where the daemon's messages go (nowhere)",
          OPTION_TEXT, &wish.log, 0, 0},
         TOOL_PLACE_OPTIONS(&wish.place),
@@ -109,6 +114,8 @@ int cmd_mount(const struct tool_command *command, int argc, char **argv)
         add(&args, "--pages", NULL);
     if (wish.is_lazy)
         add(&args, "--lazy", NULL);
+    if (wish.has_no_locks)
+        add(&args, "--no-locks", NULL);
     if (wish.is_foreground)
         add(&args, "--foreground", NULL);
     add(&args, "--", argv[first]);

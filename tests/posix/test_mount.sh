@@ -159,6 +159,35 @@ PYTHON
 rm -r "$two/many" || fail "rm -r"
 [ "$(df --output=fstype "$one" | tail -n 1)" = fuse.capstan ] || fail df
 
+# --- locks: between the programs of one mount, or none -----------------------
+locked() {
+    python3 - "$1" "$2" <<'PYTHON'
+import fcntl, os, sys
+def take(path):
+    fd = os.open(path, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if os.fork() == 0: # locks of fcntl are a process's own
+        other = os.open(path, os.O_RDWR)
+        fcntl.lockf(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os._exit(0)
+    return os.wait()[1]
+first = take(sys.argv[1])
+try:
+    second = take(sys.argv[2])
+except BlockingIOError:
+    second = "busy"
+except OSError as error:
+    second = error.strerror
+print(first, second)
+PYTHON
+}
+[ "$(locked "$one/lock" "$one/lock")" = "0 busy" ] || fail "locks of one mount"
+[ "$(locked "$one/lock" "$two/lock")" = "0 0" ] || fail "locks of two mounts"
+mount_up "$work/three" --no-locks
+[ "$(locked "$one/lock" "$work/three/lock")" = "0 No locks available" ] ||
+    fail "locks that were to be refused"
+"$capstan" umount "$work/three" || fail "umount"
+
 # --- a daemon that was killed -------------------------------------------------
 daemon=$(pgrep -f "capstan-fuse .*$one\$") || fail "no daemon"
 kill -9 $daemon
@@ -183,4 +212,28 @@ says 0 "" "$capstan" umount "$one"
 kill -TERM "$(pgrep -f "capstan-fuse .*$two\$")"
 until ! grep -q "$two" /proc/mounts; do sleep 0.05; done
 [ ! -s "$work/mount.log" ] || fail "the daemon said: $(cat "$work/mount.log")"
+
+# --- servers that have gone ---------------------------------------------------
+# What a program held is given up by then; the end does not wait for each file.
+mount_up "$one" --timeout 2
+mkfifo "$work/go"
+python3 - "$one" "$work" <<'PYTHON' &
+import os, sys
+files = [os.open("%s/g%d" % (sys.argv[1], i), os.O_CREAT | os.O_RDWR)
+         for i in range(100)]
+for i in range(100):
+    os.unlink("%s/g%d" % (sys.argv[1], i))
+open(sys.argv[2] + "/held", "w").close()
+open(sys.argv[2] + "/go").read()
+PYTHON
+python=$!
+until [ -e "$work/held" ]; do
+    kill -0 $python || fail "files that are removed while open"
+    sleep 0.05
+done
+says 1 "busy" "$capstan" umount "$one"
+for server in s1 s2; do kill -9 "$(server_pid $server)"; done
+echo >"$work/go"
+wait $python || fail "a program that held files"
+says 0 "" "$capstan" umount "$one"
 echo "ok: mount"
