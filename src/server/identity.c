@@ -5,7 +5,7 @@
  * the file is written beside its final name, made durable and renamed.
  *
  * Possible failure modes are: no directory (it is not made: a mount may be
- * missing); a file that is damaged or of another format, cluster or target; a
+ * missing); an empty one on which a mount is missing (mount_mark.h); a file that is damaged or of another format, cluster or target; a
  * directory that holds other things; a directory in use by another process; a
  * crash at the first start, which leaves the unfinished file or nothing, and
  * both are begun anew.
@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/hash.h"
+#include "server/mount_mark.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -168,6 +169,11 @@ static int open_or_make(const char *directory, const struct identity *identity,
     int rc;
 
     if (fd < 0 && errno == ENOENT) {
+        if (mount_mark_misses(directory, identity->cluster,
+                              (uint16_t)identity->target))
+            return say(text, -ENODEV, directory,
+                       "this target's file system is not mounted here (to "
+                       "begin the target anew, remove the .mount file beside)");
         rc = check_empty(directory, text);
         if (rc == 0)
             rc = write_new(directory, identity, dir_fd, text);
@@ -207,9 +213,11 @@ int identity_claim(const char *directory, uint64_t cluster, uint16_t target,
     rc = check(directory, &identity, fd, text);
     if (rc == 0)
         rc = lock(directory, fd, text);
-    if (rc != 0)
+    if (rc != 0) {
         close(fd);
-    else
-        *fd_out = fd;
-    return rc;
+        return rc;
+    }
+    mount_mark_leave(directory, cluster, target);
+    *fd_out = fd;
+    return 0;
 }

@@ -29,7 +29,7 @@
  * @param text    IDENTITY_TEXT_MAX bytes: on failure, why.
  * @param fd_out  the locked identity file; close(2) unlocks.
  * @return 0, -EINVAL (another identity, damaged, or other things are there),
- *         -EBUSY (locked), or -errno of a system call.
+ *         -ENODEV (its mount is missing), -EBUSY (locked), or -errno of a system call.
  */
 int identity_claim(const char *directory, uint64_t cluster, uint16_t target,
                    char *text, int *fd_out);

@@ -5,7 +5,9 @@
 #include "server/identity.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 
 static char dir[256];
 static char text[IDENTITY_TEXT_MAX];
@@ -120,6 +122,45 @@ static void test_a_directory_in_use_is_refused(void)
     unit_tempdir_remove(dir);
 }
 
+static void test_a_target_whose_mount_is_missing_is_not_begun_anew(void)
+{
+    char above[256], mark[600];
+
+    unit_tempdir_make(above);
+    snprintf(dir, sizeof(dir), "%.200s/t1", above);
+    snprintf(mark, sizeof(mark), "%s.mount", dir);
+    if (!unit_tiny_fs_mount(dir, "1m"))
+        return;
+    CU_ASSERT_EQUAL(claim(1, 1), 0);
+    CU_ASSERT_EQUAL(umount(dir), 0);
+    CU_ASSERT_EQUAL(claim(1, 1), -ENODEV);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "not mounted"));
+    CU_ASSERT_EQUAL(claim(1, 1), -ENODEV);
+    CU_ASSERT_EQUAL(mount("tiny", dir, "tmpfs", 0, "size=1m"), 0);
+    CU_ASSERT_EQUAL(claim(1, 1), 0); /* a new device in place of the old */
+    CU_ASSERT_EQUAL(umount(dir), 0);
+    CU_ASSERT_EQUAL(remove(mark), 0);
+    CU_ASSERT_EQUAL(claim(1, 1), 0);
+    snprintf(dir, sizeof(dir), "%s", above);
+    unit_tempdir_remove(dir);
+}
+
+static void test_the_mark_of_another_target_says_nothing(void)
+{
+    char above[256], mark[600];
+
+    unit_tempdir_make(above);
+    snprintf(dir, sizeof(dir), "%.200s/t1", above);
+    snprintf(mark, sizeof(mark), "%s.mount", dir);
+    if (!unit_tiny_fs_mount(dir, "1m"))
+        return;
+    CU_ASSERT_EQUAL(claim(1, 1), 0);
+    CU_ASSERT_EQUAL(umount(dir), 0);
+    CU_ASSERT_EQUAL(claim(2, 1), 0);
+    snprintf(dir, sizeof(dir), "%s", above);
+    unit_tempdir_remove(dir);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -131,6 +172,8 @@ int main(void)
         UNIT_TEST(test_an_unfinished_first_start_is_begun_anew),
         UNIT_TEST(test_a_missing_directory_is_not_made),
         UNIT_TEST(test_a_directory_in_use_is_refused),
+        UNIT_TEST(test_a_target_whose_mount_is_missing_is_not_begun_anew),
+        UNIT_TEST(test_the_mark_of_another_target_says_nothing),
     };
 
     return UNIT_MAIN("identity", tests);
