@@ -406,6 +406,7 @@ static void toss(struct sim_ep *ep, uint64_t peer, const void *message,
     bool is_reordered = rng_chance(&fabric->rng, odds->reorder_percent);
 
     fabric->counts.sent++;
+    fabric->counts.sent_bytes += len;
     if (is_dropped) {
         fabric->counts.dropped++;
         return;
@@ -470,6 +471,7 @@ static int start_rma(struct sim_ep *ep, const struct sim_event *what,
     lane->last_ns = lane->rma_ns = event->due_ns;
     ep->nops++;
     ep->fabric->counts.rma++;
+    ep->fabric->counts.rma_bytes += event->len;
     return 0;
 }
 

@@ -72,9 +72,11 @@ void net_sim_stall(struct net *net, bool is_stalled);
  */
 int net_sim_step(struct net_sim_fabric *fabric, uint64_t until_ns);
 
-/** Messages sent, dropped, duplicated so far: for reports of a failed seed. */
+/** Messages sent, dropped, duplicated so far: for reports of a failed seed,
+ *  and for what operations cost. */
 struct net_sim_counts {
     uint64_t sent, dropped, duplicated, rma;
+    uint64_t sent_bytes, rma_bytes;
     uint64_t flipped_messages, flipped_rma;
 };
 void net_sim_counts(const struct net_sim_fabric *fabric,

@@ -22,6 +22,8 @@ DEPS_PACKAGES=(
     libcunit1-dev python3 python3-mpi4py python3-numpy
     libhdf5-openmpi-dev libpnetcdf-dev python3-h5py-mpi gfortran
     iproute2 procps
+    # instructions of operations
+    valgrind
     # devices of files, formatted
     e2fsprogs mount
     # the wheel, the training run, README's Python

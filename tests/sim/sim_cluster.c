@@ -124,8 +124,10 @@ void sim_init(struct sim_cluster *sim, const struct sim_config *config)
 {
     struct net_sim_config odds = {
         .seed = config->seed,
-        .delay_min_ns = 5 * NS_PER_US,
-        .delay_max_ns = 200 * NS_PER_US,
+        .delay_min_ns =
+            config->delay_ns != 0 ? config->delay_ns : 5 * NS_PER_US,
+        .delay_max_ns =
+            config->delay_ns != 0 ? config->delay_ns : 200 * NS_PER_US,
         .drop_percent = config->drop_percent,
         .duplicate_percent = config->duplicate_percent,
         .reorder_percent = config->reorder_percent,

@@ -42,6 +42,7 @@ struct sim_config {
     unsigned flip_percent; /* of messages and RMA */
     unsigned kill_ms; /* a kill this often on average; 0: never */
     uint32_t timeout_ms;
+    uint64_t delay_ns; /* of everything sent; 0: random, 5 to 200 us */
 };
 
 struct sim_cluster {
