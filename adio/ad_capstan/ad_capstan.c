@@ -202,7 +202,7 @@ static unsigned open_flags(unsigned flags)
         {ADIO_CREATE, CAPSTAN_OPEN_CREATE},
         {ADIO_EXCL, CAPSTAN_OPEN_EXCL},
     };
-    unsigned out = 0;
+    unsigned out = CAPSTAN_OPEN_NOSYNC; /* ad_flush() comes before ad_close() */
     size_t i;
 
     for (i = 0; i < sizeof(map) / sizeof(map[0]); i++)
@@ -601,7 +601,7 @@ static void ad_pointer_drop(struct adio_file *file)
     {                                                                          \
         .name = name_,                                                         \
         .features = ADIO_FEATURE_LIST_IO | ADIO_FEATURE_LOCKS |                \
-                    ADIO_FEATURE_SHARED_POINTER,                               \
+                    ADIO_FEATURE_SHARED_POINTER | ADIO_FEATURE_FLUSH_ALL,      \
         .prepare = prepare_, .open = open_, .close = ad_close,                 \
         .delete = delete_, .get_size = ad_get_size, .resize = ad_resize,       \
         .allocate = ad_allocate,                                               \

@@ -51,6 +51,7 @@ enum adio_feature {
                                       sieving, direct strategy worth while */
     ADIO_FEATURE_LOCKS = 2,        /* byte-range locks */
     ADIO_FEATURE_SHARED_POINTER = 4, /* pointer_step is the driver's own */
+    ADIO_FEATURE_FLUSH_ALL = 8, /* one rank's flush is for what any wrote */
 };
 
 /* Where bytes lie: for file realms. stripe_size 0: no preference. */

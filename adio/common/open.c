@@ -8,8 +8,8 @@
  * the others open what is there; at the end all agree on how it went.
  *
  * Close: one Allreduce tells whether anybody wrote, and is the barrier after
- * which no rank still moves data; what was written is flushed; the driver's
- * file is closed; rank 0 deletes it if the access mode says so.
+ * which no rank still moves data; what was written is flushed, by rank 0 alone
+ * where that is enough; the driver's file is closed; rank 0 deletes it if the access mode says so.
  *
  * Possible failure modes are: any rank cannot open: those that could close
  * again, and a file that rank 0 created stays; access modes differ: -ENOTUNIQ;
@@ -175,7 +175,9 @@ void adio_share_hints(struct adio_file *file)
 
 static void flush_here(struct adio_file *file, struct adio_error *error)
 {
-    int rc = file->driver->flush(file, error);
+    bool is_mine = file->rank == 0 ||
+                   (file->driver->features & ADIO_FEATURE_FLUSH_ALL) == 0;
+    int rc = is_mine ? file->driver->flush(file, error) : 0;
 
     if (rc != 0 && error->code == 0)
         adio_error_set(error, rc, "%s: flush", file->display);
@@ -226,6 +228,8 @@ void adio_abandon(struct adio_file **file_p)
     struct adio_error ignored = {0};
 
     *file_p = NULL;
+    if (file->is_dirty)
+        file->driver->flush(file, &ignored);
     file->driver->close(file, &ignored);
     file_free(file);
 }

@@ -153,6 +153,7 @@ void op_obj_sync(struct srv_target *target, struct rpc_request *request)
     struct object_task *task = task_take(
         target, request, OBJ_SYNC, request->body.obj_sync.ino, sync_done);
 
+    srv_count(target, COUNTER_syncs, 1);
     obj_submit(target->objects, &task->io);
 }
 
