@@ -24,9 +24,14 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/single_threaded.h>
 
 #define TOWARD_MAX 8 /* nodes that are asked about; each may be a look-up */
+
+#define RXM_RECEIVES "FI_OFI_RXM_MSG_RX_SIZE"
+#define RXM_RECEIVES_COUNT "1024" /* as `capstan env` says */
 
 /* Registration modes that net_ofi_mr.c can serve. */
 #define MR_MODES                                                               \
@@ -140,6 +145,19 @@ static bool choose_source(const struct net_config *config,
     return is_found;
 }
 
+/*
+ * Provider "tcp;ofi_rxm" receives into buffers of its own, of 16 KiB, shared by
+ * all connections: 4096 of them, 68 MiB that it writes to when an endpoint is
+ * enabled. TCP holds the sender back when they are used up, so fewer will do. It
+ * takes the number from the environment, when it is first used by the process.
+ * What the user says there stays, and nothing changes under other threads.
+ */
+static void take_less_memory(void)
+{
+    if (__libc_single_threaded)
+        setenv(RXM_RECEIVES, RXM_RECEIVES_COUNT, 0);
+}
+
 int ofi_info_get(const struct net_config *config, struct fi_info **info_out)
 {
     bool is_shm = strcmp(config->provider, "shm") == 0;
@@ -148,6 +166,7 @@ int ofi_info_get(const struct net_config *config, struct fi_info **info_out)
     char source[NI_MAXHOST];
     int rc;
 
+    take_less_memory();
     if (is_shm) /* names are ours: net_ofi_shm.c */
         return ask_either("shm", NULL, NULL, info_out) == 0 ? 0 : -ENODATA;
     if (service == NULL)

@@ -19,6 +19,11 @@
 
 #define MCA_LIST "OMPI_MCA_mca_base_component_path"
 
+/* Buffers that each endpoint of libfabric's tcp;ofi_rxm makes, of 16 KiB: as in
+ * src/net/net_ofi_info.c, which may not say so itself where MPI has threads. */
+#define RXM_RECEIVES "FI_OFI_RXM_MSG_RX_SIZE"
+#define RXM_RECEIVES_COUNT "1024"
+
 /* Print a string for within the single quotes of a POSIX shell. */
 static void print_escaped(const char *text)
 {
@@ -162,6 +167,8 @@ int cmd_env(const struct tool_command *command, int argc, char **argv)
     print_component(own);
     print_library();
     print_program(own);
+    if (getenv(RXM_RECEIVES) == NULL)
+        print_export(RXM_RECEIVES, RXM_RECEIVES_COUNT);
     if (geteuid() == 0) {
         print_export("OMPI_ALLOW_RUN_AS_ROOT", "1");
         print_export("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");

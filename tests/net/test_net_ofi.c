@@ -35,6 +35,29 @@ static void close_both(void)
     net_close(b.net);
 }
 
+/* Bytes of this process that are in memory. */
+static size_t resident(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    unsigned long all, pages = 0;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    CU_ASSERT_EQUAL(fscanf(file, "%lu %lu", &all, &pages), 2);
+    fclose(file);
+    return pages * 4096;
+}
+
+/* Left to itself, tcp;ofi_rxm fills 68 MiB. */
+static void test_endpoint_takes_little_memory(void)
+{
+    size_t before = resident();
+
+    CU_ASSERT_EQUAL_FATAL(kit_open(&a, provider, NULL, 4), 0);
+    if (strncmp(provider, "tcp", 3) == 0)
+        CU_ASSERT(resident() - before < (40u << 20));
+    net_close(a.net);
+}
+
 static void test_messages_go_there_and_back(void)
 {
     static const size_t lens[] = {1, 64, 4096, KIT_MESSAGE_MAX};
@@ -435,6 +458,7 @@ int main(int argc, char **argv)
         {"held buffers", test_held_buffers_come_back},
         {"wait", test_wait_ends_at_its_time_and_at_an_event},
         {"names", test_name_that_is_none_is_refused},
+        {"memory", test_endpoint_takes_little_memory},
         {"peer twice", test_peer_added_twice_is_one},
         {"taken address", test_taken_address_is_refused},
         {"bad configurations", test_bad_configurations_are_refused},
