@@ -544,6 +544,7 @@ static const struct obj_driver ahead_driver = {
     .wait_fd = obj_over_wait_fd,
     .space = obj_over_space,
     .list = obj_over_list,
+    .fresh = obj_over_fresh,
 };
 
 int ahead_create(struct obj_store *below, const struct ahead_config *config,

@@ -43,8 +43,10 @@ int file_table_init(struct file_table *table, unsigned busy_max,
     if (table->files == NULL)
         return -ENOMEM;
     table->buckets = mem_calloc(nbuckets, sizeof(*table->buckets));
-    if (table->buckets == NULL)
-        goto err_files;
+    table->absent = mem_calloc((size_t)FILE_PARTS * FILE_ABSENT_MAX,
+                               sizeof(*table->absent));
+    if (table->buckets == NULL || table->absent == NULL)
+        goto err_buckets;
     table->bucket_mask = nbuckets - 1;
     table->quiet_max = quiet_max;
     table->quiet.newer = table->quiet.older = &table->quiet;
@@ -54,7 +56,9 @@ int file_table_init(struct file_table *table, unsigned busy_max,
     }
     return 0;
 
-err_files:
+err_buckets:
+    free(table->absent);
+    free(table->buckets);
     free(table->files);
     return -ENOMEM;
 }
@@ -63,8 +67,32 @@ void file_table_fini(struct file_table *table)
 {
     while (file_table_evict(table))
         continue;
+    free(table->absent);
     free(table->buckets);
     free(table->files);
+}
+
+/* One place for several numbers: what is overwritten is not known any more. */
+static uint64_t *absent_of(const struct file_table *table, uint64_t ino,
+                           uint8_t part)
+{
+    assert(part < FILE_PARTS);
+    return &table->absent[part * FILE_ABSENT_MAX +
+                          (hash_ino(ino) >> 8) % FILE_ABSENT_MAX];
+}
+
+void file_table_note_absent(struct file_table *table, uint64_t ino,
+                            uint8_t part)
+{
+    *absent_of(table, ino, part) = ino;
+}
+
+void file_table_note_made(struct file_table *table, uint64_t ino, uint8_t part)
+{
+    uint64_t *absent = absent_of(table, ino, part);
+
+    if (*absent == ino)
+        *absent = 0;
 }
 
 static void leave_quiet(struct file_table *table, struct file *file)
@@ -95,6 +123,7 @@ static struct file *take_slot(struct file_table *table, uint64_t ino,
     file->ino = ino;
     file->part = part;
     file->fd = file->direct_fd = -1;
+    file->is_absent = ino != 0 && *absent_of(table, ino, part) == ino;
     file->waiting_end = &file->waiting;
     snprintf(file->path, sizeof(file->path), "%02x/%016llx%s", file_shard(ino),
              (unsigned long long)ino, part == 0 ? "" : ".sum");

@@ -5,7 +5,8 @@
  *
  * A file is busy from file_table_get() to file_table_put(). A quiet file that
  * is open stays, least recently used first to go; one that is closed is
- * forgotten.
+ * forgotten. That a file does not exist is remembered apart, for the last
+ * FILE_ABSENT_MAX or so: many objects are never written.
  *
  * Units    inode numbers, file descriptors.
  * Threads  one owner thread.
@@ -18,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define FILE_ABSENT_MAX 32768u /* of each part */
+#define FILE_PARTS 2u
 #define FILE_PATH_LEN 24 /* "ab/0123456789abcdef.sum" with its end */
 
 struct obj_io;
@@ -49,6 +52,7 @@ struct file_table {
     struct file **buckets;
     size_t bucket_mask;
     struct file *free;
+    uint64_t *absent;  /* [part][place by number]: an inode number, or 0 */
     struct file quiet; /* ring: .newer is the oldest, .older the newest */
     unsigned nquiet;
     unsigned quiet_max;
@@ -81,6 +85,14 @@ struct file *file_table_get(struct file_table *table, uint64_t ino,
 
 /** A busy file has nothing left to do. */
 void file_table_put(struct file_table *table, struct file *file);
+
+/** Nothing but what is done through this table makes the file that is not
+ * there: file_table_get() then says so. */
+void file_table_note_absent(struct file_table *table, uint64_t ino,
+                            uint8_t part);
+
+/** It was made. */
+void file_table_note_made(struct file_table *table, uint64_t ino, uint8_t part);
 
 /** Close the file that was quiet for longest. @return false if none is. */
 bool file_table_evict(struct file_table *table);

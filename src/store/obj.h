@@ -92,6 +92,7 @@ struct obj_driver {
                  uint64_t *free_out);
     int (*list)(struct obj_store *store, unsigned shard, uint64_t after,
                 uint64_t *inos, unsigned room, unsigned *count_out);
+    void (*fresh)(struct obj_store *store, uint64_t ino);
 };
 
 /* Drivers embed this first. */
@@ -136,6 +137,13 @@ static inline void obj_submit(struct obj_store *store, struct obj_io *io)
 static inline int obj_poll(struct obj_store *store)
 {
     return store->driver->poll(store);
+}
+
+/** The number was never given out before: there is no object of it. That saves
+ *  a look, which the file system may make a thread wait for. */
+static inline void obj_fresh(struct obj_store *store, uint64_t ino)
+{
+    store->driver->fresh(store, ino);
 }
 
 /** Operations queued or at the device. */

@@ -280,6 +280,15 @@ static int mem_list(struct obj_store *base, unsigned shard, uint64_t after,
     return 0;
 }
 
+/* A simulated cluster proves that it is so. */
+static void mem_fresh(struct obj_store *base, uint64_t ino)
+{
+    struct obj_io io = {.ino = ino};
+
+    for (io.part = 0; io.part < 2; io.part++)
+        assert(image_find(&store_of(base)->disk->now, key_of(&io)) == NULL);
+}
+
 static void mem_close(struct obj_store *base)
 {
     struct mem_store *store = store_of(base);
@@ -300,6 +309,7 @@ const struct obj_driver obj_mem = {
     .wait_fd = mem_wait_fd,
     .space = mem_space,
     .list = mem_list,
+    .fresh = mem_fresh,
 };
 
 /*

@@ -25,6 +25,11 @@ int obj_over_list(struct obj_store *base, unsigned shard, uint64_t after,
     return obj_list(below(base), shard, after, inos, room, count_out);
 }
 
+void obj_over_fresh(struct obj_store *base, uint64_t ino)
+{
+    obj_fresh(below(base), ino);
+}
+
 int obj_over_open(const struct obj_config *config, struct obj_store **store_out)
 {
     (void)config;

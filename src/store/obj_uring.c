@@ -175,9 +175,11 @@ static void end_open(struct uring_store *store, struct file *file, int result)
     if (result >= 0) {
         file->fd = result;
         file->is_absent = false;
+        file_table_note_made(&store->table, file->ino, file->part);
         store->shards[file_shard(file->ino)].changed += file->is_creating;
     } else if (result == -ENOENT && !file->is_creating) {
         file->is_absent = true;
+        file_table_note_absent(&store->table, file->ino, file->part);
     } else if (!opens_otherwise(store, file, result)) {
         file->is_read_only = false;
         end_op(store, take_waiting(file), result);
@@ -262,6 +264,14 @@ static int uring_space(struct obj_store *base, uint64_t *total_out,
     *total_out = (uint64_t)fs.f_blocks * fs.f_frsize;
     *free_out = (uint64_t)fs.f_bavail * fs.f_frsize;
     return 0;
+}
+
+static void uring_fresh(struct obj_store *base, uint64_t ino)
+{
+    struct uring_store *store = store_of(base);
+
+    for (uint8_t part = 0; part < FILE_PARTS; part++)
+        file_table_note_absent(&store->table, ino, part);
 }
 
 /*
@@ -470,4 +480,5 @@ const struct obj_driver obj_uring = {
     .wait_fd = uring_wait_fd,
     .space = uring_space,
     .list = uring_list,
+    .fresh = uring_fresh,
 };

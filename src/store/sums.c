@@ -571,6 +571,7 @@ static const struct obj_driver sums_driver = {
     .wait_fd = obj_over_wait_fd,
     .space = obj_over_space,
     .list = obj_over_list,
+    .fresh = obj_over_fresh,
 };
 
 void sums_flush(struct obj_store *base)

@@ -395,12 +395,17 @@ static void end_sync(struct uring_store *store, struct obj_io *io, int result)
     end_op(store, io, result);
 }
 
-/* The descriptor goes first, so that the blocks are freed by the unlink, which
- * the kernel runs in a worker, and not by close() in this thread. */
+/* What is not there is gone already. Else the descriptor goes first, so that
+ * the blocks are freed by the unlink, which the kernel runs in a worker, and
+ * not by close() in this thread. */
 static void start_destroy(struct uring_store *store, struct obj_io *io)
 {
     struct file *file = op_of(io)->file;
 
+    if (file->fd < 0 && file->is_absent) {
+        end_op(store, io, 0);
+        return;
+    }
     file_close(&store->table, file);
     file->is_held = true;
     ring_unlinkat(store->ring, store->dir_fd, file->path, (uintptr_t)io);

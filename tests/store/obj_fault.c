@@ -198,4 +198,5 @@ const struct obj_driver obj_fault = {
     .wait_fd = obj_over_wait_fd,
     .space = obj_over_space,
     .list = obj_over_list,
+    .fresh = obj_over_fresh,
 };

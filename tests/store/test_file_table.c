@@ -76,6 +76,35 @@ static void test_closed_file_is_forgotten(void)
     file_table_fini(&table);
 }
 
+static bool is_absent(struct file_table *table, uint64_t ino, uint8_t part)
+{
+    struct file *file = file_table_get(table, ino, part);
+    bool is_one = file->is_absent;
+
+    file_table_put(table, file);
+    return is_one;
+}
+
+static void test_what_is_not_there_is_remembered_until_made(void)
+{
+    struct file_table table;
+
+    CU_ASSERT_EQUAL_FATAL(file_table_init(&table, 1, 1), 0);
+    CU_ASSERT(!is_absent(&table, 0, 0)); /* no free place is its */
+    CU_ASSERT(!is_absent(&table, 9, 0));
+    file_table_note_absent(&table, 9, 0);
+    CU_ASSERT(is_absent(&table, 9, 0));
+    CU_ASSERT(!is_absent(&table, 9, 1));
+    file_table_note_made(&table, 9, 1);
+    CU_ASSERT(is_absent(&table, 9, 0));
+    file_table_note_made(&table, 9, 0);
+    CU_ASSERT(!is_absent(&table, 9, 0));
+    for (uint64_t ino = 1; ino <= 4 * (uint64_t)FILE_ABSENT_MAX; ino++)
+        file_table_note_absent(&table, ino, 0);
+    CU_ASSERT(!is_absent(&table, 4 * (uint64_t)FILE_ABSENT_MAX + 1, 0));
+    file_table_fini(&table);
+}
+
 /* Random use keeps the bounds; every slot is found again. */
 static void test_random_use_keeps_the_bounds(void)
 {
@@ -125,6 +154,7 @@ int main(void)
         UNIT_TEST(test_path_tells_shard_and_number),
         UNIT_TEST(test_oldest_quiet_file_is_closed_first),
         UNIT_TEST(test_closed_file_is_forgotten),
+        UNIT_TEST(test_what_is_not_there_is_remembered_until_made),
         UNIT_TEST(test_random_use_keeps_the_bounds),
         UNIT_TEST(test_init_survives_failing_allocations),
     };

@@ -93,6 +93,29 @@ static void test_an_allocation_leaves_room(void)
     obj_close(store);
 }
 
+/* A file that somebody puts there behind our back shows that nobody looks. */
+static void test_a_fresh_number_is_not_looked_for(void)
+{
+    struct obj_store *store = fixture_open();
+    char path[512], bytes[2];
+    int fd;
+
+    obj_fresh(store, INO);
+    path_of(INO, path);
+    fd = open(path, O_WRONLY | O_CREAT, 0600);
+    CU_ASSERT_EQUAL(write(fd, "zz", 2), 2);
+    close(fd);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, bytes, 2), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    CU_ASSERT_EQUAL(access(path, F_OK), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "a", 1), 1);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, bytes, 2), 2);
+    CU_ASSERT_EQUAL(memcmp(bytes, "az", 2), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    CU_ASSERT_EQUAL(access(path, F_OK), -1);
+    obj_close(store);
+}
+
 static unsigned open_descriptors(void)
 {
     DIR *dir = opendir("/proc/self/fd");
@@ -451,6 +474,7 @@ int main(void)
         UNIT_TEST(test_reading_makes_no_file),
         UNIT_TEST(test_storage_is_there_after_an_allocation),
         UNIT_TEST(test_an_allocation_leaves_room),
+        UNIT_TEST(test_a_fresh_number_is_not_looked_for),
         UNIT_TEST(test_open_descriptors_are_bounded),
         UNIT_TEST(test_a_file_in_use_is_registered_and_let_go),
         UNIT_TEST(test_want_of_descriptors_concerns_one_operation),

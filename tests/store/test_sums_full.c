@@ -74,6 +74,7 @@ static const struct obj_driver obj_full = {
     .wait_fd = obj_over_wait_fd,
     .space = obj_over_space,
     .list = obj_over_list,
+    .fresh = obj_over_fresh,
 };
 
 static int open_full(const struct obj_config *config,
