@@ -164,10 +164,12 @@ int names_xattr_set(struct names *names, uint64_t ino,
 int names_xattr_remove(struct names *names, uint64_t ino, const char *text,
                        size_t text_len, uint64_t now_ns);
 
-/** Visit orphans: objects that some target may still hold. */
+/** Visit orphans, objects that some target may still hold, whose number is
+ *  above `after`, in the order of their numbers. */
 typedef bool names_orphan_fn(void *ctx, uint64_t ino,
                              const struct layout *layout, bool is_held);
-int names_orphans(struct names *names, names_orphan_fn *each, void *ctx);
+int names_orphans(struct names *names, uint64_t after, names_orphan_fn *each,
+                  void *ctx);
 
 /** Every target has destroyed its object: forget the orphan. */
 int names_orphan_done(struct names *names, uint64_t ino);

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define COUNTER_JUMP ((uint64_t)1 << 24)
 #define COUNTER_MAX (((uint64_t)1 << 48) - 1)
@@ -181,6 +182,7 @@ void names_undone(struct names *names)
 {
     names->may_lock = true;
     names->nchecks = 0;
+    memset(names->trimmed, 0, sizeof(names->trimmed));
 }
 
 int names_root(struct names *names, const struct inode *attributes)

@@ -188,13 +188,15 @@ static bool visit_orphan(void *ctx, const void *key, size_t key_len,
                          is_held(orphans->names, ino));
 }
 
-int names_orphans(struct names *names, names_orphan_fn *each, void *ctx)
+int names_orphans(struct names *names, uint64_t after, names_orphan_fn *each,
+                  void *ctx)
 {
     struct names_key prefix = names_key_kind(NAMES_ORPHAN);
+    struct names_key from = names_key_number(NAMES_ORPHAN, after + 1);
     struct orphans orphans = {.names = names, .each = each, .ctx = ctx};
     int rc;
 
-    rc = kv_each(names->kv, prefix.bytes, prefix.len, prefix.bytes, prefix.len,
+    rc = kv_each(names->kv, from.bytes, from.len, prefix.bytes, prefix.len,
                  visit_orphan, &orphans);
     return rc == 0 ? orphans.rc : rc;
 }

@@ -13,6 +13,14 @@
 #include "meta/names_key.h"
 #include "meta/names_record.h"
 
+#define NAMES_TRIMMED 1024 /* clients, by a hash of their number */
+
+/* Below this number no answer is kept for the client. */
+struct names_trimmed {
+    uint64_t client;
+    uint64_t floor;
+};
+
 struct names {
     struct kv *kv;
     uint16_t target;
@@ -22,6 +30,7 @@ struct names {
     bool has_root;      /* keeps the root directory's inode */
     bool may_lock;      /* there may be locked names */
     unsigned nchecks;   /* of locks, since that was last looked at */
+    struct names_trimmed trimmed[NAMES_TRIMMED];
 };
 
 /** Read a value that fits in room. @return 0, -ENOENT, -EIO. */

@@ -7,9 +7,13 @@
  * its answers.
  *
  * trim() collects a bounded number of keys, deletes them, and goes round again
- * until none is below the floor: the visitor of kv_each() must not write.
+ * until none is below the floor: the visitor of kv_each() must not write. It
+ * begins where it ended the last time: the store steps over every key that was
+ * deleted before until it has got rid of them, which may be thousands.
  */
 #include "meta/names_private.h"
+
+#include "base/hash.h"
 
 #include <errno.h>
 
@@ -58,13 +62,14 @@ static bool collect(void *ctx, const void *key, size_t key_len,
     return trim->n < TRIM_AT_ONCE;
 }
 
-static int trim_some(struct trim *trim, uint64_t client)
+static int trim_some(struct trim *trim, uint64_t client, uint64_t from)
 {
     struct names_key prefix = names_key_number(NAMES_REPLY, client);
+    struct names_key first = names_key_numbers(NAMES_REPLY, client, from);
     int rc;
 
     trim->n = 0;
-    rc = kv_each(trim->names->kv, prefix.bytes, prefix.len, prefix.bytes,
+    rc = kv_each(trim->names->kv, first.bytes, first.len, prefix.bytes,
                  prefix.len, collect, trim);
     if (rc == 0)
         rc = trim->rc;
@@ -80,10 +85,15 @@ static int trim_some(struct trim *trim, uint64_t client)
 int names_reply_trim(struct names *names, uint64_t client, uint64_t floor)
 {
     struct trim trim = {.names = names, .floor = floor};
+    struct names_trimmed *last =
+        &names->trimmed[hash_ino(client) % NAMES_TRIMMED];
+    uint64_t from = last->client == client ? last->floor : 0;
     int rc;
 
     do
-        rc = trim_some(&trim, client);
+        rc = trim_some(&trim, client, from);
     while (rc == 0 && trim.n == TRIM_AT_ONCE);
+    if (rc == 0)
+        *last = (struct names_trimmed){client, floor};
     return rc;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The happy path: after a kick, and PACE_NS of patience for requests that are
- * still under way, a sweep lists up to REAPS_MAX orphans and ends them side by
- * side, each target after target: here by the object store, elsewhere by a
- * call. An orphan whose every target has acknowledged is forgotten. A full
- * list is followed by another; a short one ends the sweep.
+ * still under way, a sweep lists up to REAPS_MAX orphans (once, at the start,
+ * it counts them all) and ends them side by side, each target after target:
+ * here by the object store, elsewhere by a call. An orphan whose every target
+ * has acknowledged is forgotten. A full list is followed by another; a short
+ * one ends the sweep.
  *
  * Possible failure modes are: a target that does not answer (the others of the
  * layout are asked all the same, the orphan stays, the sweep goes on behind
@@ -44,7 +45,8 @@ struct reaper {
     unsigned nfound;
     unsigned nactive;
     uint64_t cursor; /* list orphans above this number */
-    uint64_t total;  /* seen by the first list of a sweep */
+    uint64_t total;  /* seen by a list */
+    bool is_counted; /* how many there are, since the start */
     uint64_t next_ns;
     bool is_sweeping;
     bool is_kicked;
@@ -96,13 +98,13 @@ static bool note_orphan(void *ctx, uint64_t ino, const struct layout *layout,
     struct reap *reap;
 
     reaper->total++;
-    if (ino <= reaper->cursor || reaper->nfound == REAPS_MAX)
-        return true;
-    reap = &reaper->reaps[reaper->nfound++];
-    reap->req.ino = ino;
-    reap->layout = *layout;
-    reap->is_held = is_held;
-    return true;
+    if (reaper->nfound < REAPS_MAX) {
+        reap = &reaper->reaps[reaper->nfound++];
+        reap->req.ino = ino;
+        reap->layout = *layout;
+        reap->is_held = is_held;
+    }
+    return !reaper->is_counted || reaper->nfound < REAPS_MAX;
 }
 
 static void run_list(struct names_op *op, struct names *names)
@@ -111,7 +113,7 @@ static void run_list(struct names_op *op, struct names *names)
 
     reaper->nfound = 0;
     reaper->total = 0;
-    op->rc = names_orphans(names, note_orphan, reaper);
+    op->rc = names_orphans(names, reaper->cursor, note_orphan, reaper);
 }
 
 static void ask_column(struct reap *reap);
@@ -168,7 +170,9 @@ static void list_done(struct names_op *op)
         end_sweep(reaper);
         return;
     }
-    reaper->target->counters.value[COUNTER_orphans] = reaper->total;
+    if (!reaper->is_counted || (reaper->cursor == 0 && n < REAPS_MAX))
+        reaper->target->counters.value[COUNTER_orphans] = reaper->total;
+    reaper->is_counted = true;
     reaper->nactive = n;
     if (n == 0)
         end_sweep(reaper);
@@ -287,8 +291,10 @@ static void ask_column(struct reap *reap)
     } else if (reap->has_failed) {
         reap_end(reap);
     } else {
-        reap->op = (struct names_op){
-            .run = run_forget, .done = forgotten, .is_write = true};
+        reap->op = (struct names_op){.run = run_forget,
+                                     .done = forgotten,
+                                     .is_write = true,
+                                     .is_short = true};
         names_exec_submit(target->exec, &reap->op);
     }
 }

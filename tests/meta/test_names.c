@@ -267,14 +267,37 @@ static void test_unlinked_file_is_an_orphan_until_done(void)
     CU_ASSERT_EQUAL(gone.ino, inode.ino);
     CU_ASSERT_EQUAL(names_lookup(fixture.names, &name, &gone), -ENOENT);
     fixture_reopen();
-    CU_ASSERT_EQUAL(names_orphans(fixture.names, list_orphan, &list), 0);
+    CU_ASSERT_EQUAL(names_orphans(fixture.names, 0, list_orphan, &list), 0);
     CU_ASSERT_EQUAL(list.n, 1);
     CU_ASSERT_EQUAL(list.inos[0], inode.ino);
     CU_ASSERT_EQUAL(list.widths[0], 2);
     CU_ASSERT_EQUAL(names_orphan_done(fixture.names, inode.ino), 0);
     list.n = 0;
-    CU_ASSERT_EQUAL(names_orphans(fixture.names, list_orphan, &list), 0);
+    CU_ASSERT_EQUAL(names_orphans(fixture.names, 0, list_orphan, &list), 0);
     CU_ASSERT_EQUAL(list.n, 0);
+    fixture_stop();
+}
+
+static void test_orphans_are_told_from_a_number_on(void)
+{
+    struct orphan_list list = {.n = 0};
+    struct inode inode, gone;
+    uint64_t inos[3];
+
+    fixture_start();
+    for (int i = 0; i < 3; i++) {
+        struct name name = name_of(INO_ROOT, "a");
+
+        inode = new_file();
+        CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), 0);
+        CU_ASSERT_EQUAL(unlink_name(&name, &gone), 0);
+        inos[i] = gone.ino;
+    }
+    CU_ASSERT_EQUAL(names_orphans(fixture.names, inos[0], list_orphan, &list),
+                    0);
+    CU_ASSERT_EQUAL(list.n, 2);
+    CU_ASSERT_EQUAL(list.inos[0], inos[1]);
+    CU_ASSERT_EQUAL(list.inos[1], inos[2]);
     fixture_stop();
 }
 
@@ -328,7 +351,7 @@ static void test_damaged_orphan_does_not_hide_others(void)
     CU_ASSERT_EQUAL(names_insert(fixture.names, &name, &inode), 0);
     CU_ASSERT_EQUAL(unlink_name(&name, &inode), 0);
     fixture_damage(&damaged, "?", 1);
-    CU_ASSERT_EQUAL(names_orphans(fixture.names, list_orphan, &list), -EIO);
+    CU_ASSERT_EQUAL(names_orphans(fixture.names, 0, list_orphan, &list), -EIO);
     CU_ASSERT_EQUAL(list.n, 1);
     CU_ASSERT_EQUAL(list.inos[0], inode.ino);
     fixture_stop();
@@ -478,6 +501,7 @@ int main(void)
         UNIT_TEST(test_attributes_go_with_their_inode),
         UNIT_TEST(test_a_directory_knows_its_entries),
         UNIT_TEST(test_unlinked_file_is_an_orphan_until_done),
+        UNIT_TEST(test_orphans_are_told_from_a_number_on),
         UNIT_TEST(test_failed_call_leaves_the_others),
         UNIT_TEST(test_damaged_record_is_an_error_of_its_own),
         UNIT_TEST(test_damaged_orphan_does_not_hide_others),

@@ -209,7 +209,7 @@ static void test_a_held_victim_is_told_so(void)
     step.ino = file.ino;
     step.id = step.floor = ino_make(3, 1);
     CU_ASSERT_EQUAL(names_settle(fixture.names, &step), 0);
-    CU_ASSERT_EQUAL(names_orphans(fixture.names, see_orphan, &seen), 0);
+    CU_ASSERT_EQUAL(names_orphans(fixture.names, 0, see_orphan, &seen), 0);
     CU_ASSERT_EQUAL(seen.n, 1);
     CU_ASSERT_TRUE(seen.is_held);
     fixture_stop();

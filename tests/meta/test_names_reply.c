@@ -95,6 +95,38 @@ static void test_trim_stops_at_floor_and_client(void)
     fixture_stop();
 }
 
+/* A trim that was taken back is not remembered as done. */
+static void test_trim_goes_with_its_transaction(void)
+{
+    fixture_start();
+    keep(2, 5);
+    keep(2, 50);
+    fixture_commit();
+    CU_ASSERT_EQUAL(names_reply_trim(fixture.names, 2, 10), 0);
+    kv_rollback(fixture.kv);
+    names_undone(fixture.names);
+    CU_ASSERT_EQUAL(kv_begin(fixture.kv), 0);
+    CU_ASSERT(is_kept(2, 5));
+    CU_ASSERT_EQUAL(names_reply_trim(fixture.names, 2, 20), 0);
+    CU_ASSERT(!is_kept(2, 5));
+    CU_ASSERT(is_kept(2, 50));
+    fixture_stop();
+}
+
+/* What was trimmed before is not looked at again: here a reply below the last
+ * floor, which no client asks for any more. */
+static void test_trim_begins_where_it_ended(void)
+{
+    fixture_start();
+    CU_ASSERT_EQUAL(names_reply_trim(fixture.names, 2, 50), 0);
+    keep(2, 7);
+    keep(2, 60);
+    CU_ASSERT_EQUAL(names_reply_trim(fixture.names, 2, 100), 0);
+    CU_ASSERT(is_kept(2, 7));
+    CU_ASSERT(!is_kept(2, 60));
+    fixture_stop();
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -102,6 +134,8 @@ int main(void)
         UNIT_TEST(test_reply_goes_with_its_transaction),
         UNIT_TEST(test_sizes_are_bounded),
         UNIT_TEST(test_trim_stops_at_floor_and_client),
+        UNIT_TEST(test_trim_goes_with_its_transaction),
+        UNIT_TEST(test_trim_begins_where_it_ended),
     };
 
     return FIXTURE_MAIN("meta/names_reply", tests);
