@@ -12,10 +12,16 @@
  * Units    bytes; keys are ordered as memcmp orders them.
  * Threads  one owner thread.
  * Failure  -EIO and -ENOSPC leave the store as it was before the transaction.
+ *
+ * A store in a hurry (kv_hurry()) does what it can from memory. What would have
+ * to wait for the device, a read or a commit, gives -EAGAIN instead, and
+ * has_missed tells of it until the next kv_begin(): so whoever swallows the
+ * code does not hide that the transaction must be run again, without hurry.
  */
 #ifndef CAPSTAN_META_KV_H
 #define CAPSTAN_META_KV_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,6 +62,8 @@ struct kv_driver {
 /* Drivers embed this first. */
 struct kv {
     const struct kv_driver *driver;
+    bool is_hurried;
+    bool has_missed; /* in this transaction, or at its end */
 };
 
 extern const struct kv_driver kv_rocksdb;
@@ -79,7 +87,21 @@ static inline void kv_close(struct kv *kv)
  *  -ENOMEM, or that code. */
 static inline int kv_begin(struct kv *kv)
 {
+    kv->has_missed = false;
     return kv->driver->begin(kv);
+}
+
+/** Wait for the device from now on, or do not; between transactions. */
+static inline void kv_hurry(struct kv *kv, bool is_hurried)
+{
+    kv->is_hurried = is_hurried;
+}
+
+/** Note, for a driver, that the device would have to be waited for. */
+static inline int kv_miss(struct kv *kv)
+{
+    kv->has_missed = true;
+    return -EAGAIN;
 }
 
 /** Read one value. @return 0, -ENOENT, -EOVERFLOW (room too small) or -EIO. */
@@ -144,5 +166,8 @@ void kv_mem_disk_power_loss(struct kv_mem_disk *disk, uint64_t seed);
 
 /** Let n more commits succeed, then fail one with -code; -1: off. */
 void kv_mem_disk_fault(struct kv_mem_disk *disk, int n, int code);
+
+/** Of what is done in a hurry, let each n-th read or commit miss; 0: none. */
+void kv_mem_disk_miss(struct kv_mem_disk *disk, unsigned n);
 
 #endif

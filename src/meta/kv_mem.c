@@ -37,6 +37,8 @@ struct kv_mem_disk {
     size_t nunsynced;
     int fault_after; /* commits; -1: never */
     int fault_code;
+    unsigned miss_every; /* of what is done in a hurry; 0: nothing */
+    unsigned hurried;
     bool is_open;
 };
 
@@ -192,12 +194,23 @@ static int mem_begin(struct kv *kv)
     return mem->batch == NULL ? -ENOMEM : 0;
 }
 
+/* Would the device have to be waited for? */
+static bool misses(struct kv_mem *mem)
+{
+    struct kv_mem_disk *disk = mem->disk;
+
+    return mem->kv.is_hurried && disk->miss_every > 0 &&
+           ++disk->hurried % disk->miss_every == 0;
+}
+
 static int mem_get(struct kv *kv, const void *key, size_t key_len, void *value,
                    size_t room, size_t *value_len_out)
 {
     struct kv_mem *mem = mem_of(kv);
     const struct pair *pair = NULL;
 
+    if (misses(mem))
+        return kv_miss(kv);
     if (mem->batch != NULL)
         pair = pairs_find(&mem->batch->pairs, key, key_len);
     if (pair == NULL)
@@ -282,6 +295,8 @@ static int mem_each(struct kv *kv, const void *from, size_t from_len,
     const struct pair *pair;
     size_t lower_at, upper_at;
 
+    if (misses(mem))
+        return kv_miss(kv);
     if (pairs_compare(from, from_len, prefix, prefix_len) < 0) {
         from = prefix;
         from_len = prefix_len;
@@ -311,7 +326,10 @@ static int mem_commit(struct kv *kv, bool sync)
     int rc;
 
     assert(mem->batch != NULL);
-    rc = fault_is_due(disk) ? -disk->fault_code : apply(disk, mem->batch);
+    if (misses(mem))
+        rc = kv_miss(kv);
+    else
+        rc = fault_is_due(disk) ? -disk->fault_code : apply(disk, mem->batch);
     if (rc != 0) {
         mem_rollback(kv);
         return rc;
@@ -396,4 +414,9 @@ void kv_mem_disk_fault(struct kv_mem_disk *disk, int n, int code)
 {
     disk->fault_after = n;
     disk->fault_code = code;
+}
+
+void kv_mem_disk_miss(struct kv_mem_disk *disk, unsigned n)
+{
+    disk->miss_every = n;
 }

@@ -20,6 +20,10 @@
  *
  * - A block fails its checksum: -EIO for the call that met it.
  *
+ * - In a hurry: a block is not in memory, RocksDB wants writers to wait, or the
+ *   database has to be opened anew: -EAGAIN. Nothing was read or written, and
+ *   nothing is closed.
+ *
  * - The log is damaged, or files are gone: RocksDB takes what comes before the
  *   damage and drops the rest without a word, as it must when a loss of power
  *   has torn the end. So the store is first opened for reading, which changes
@@ -55,13 +59,17 @@
 #define BACKGROUND_JOBS 2
 #define BLOOM_BITS 10
 #define INFO_LEVEL_HEADER 5 /* rocksdb::InfoLogLevel::HEADER_LEVEL */
+#define MEMORY_TIER 1       /* rocksdb::ReadTier::kBlockCacheTier */
+#define INCOMPLETE "Result incomplete" /* it would have had to wait */
 
 struct kv_rocks {
     struct kv kv; /* first */
     char *directory;
     rocksdb_options_t *options;
     rocksdb_readoptions_t *reads;
+    rocksdb_readoptions_t *hurried_reads;
     rocksdb_writeoptions_t *writes;
+    rocksdb_writeoptions_t *hurried_writes;
     rocksdb_writeoptions_t *synced_writes;
     rocksdb_t *db;     /* NULL: a commit failed, to be opened anew */
     int refusal;       /* not 0: db is open for reading only, and why */
@@ -92,6 +100,18 @@ static int take_error(const struct kv_rocks *rocks, const char *what,
     log_error("names in %s: %s failed: %s", rocks->directory, what, text);
     rocksdb_free(text);
     return code;
+}
+
+/* Was it only that the device would have had to be waited for? Frees the text
+ * then. */
+static bool has_missed(struct kv_rocks *rocks, char *text)
+{
+    if (!rocks->kv.is_hurried || text == NULL ||
+        strncmp(text, INCOMPLETE, strlen(INCOMPLETE)) != 0)
+        return false;
+    rocksdb_free(text);
+    kv_miss(&rocks->kv);
+    return true;
 }
 
 /*
@@ -207,7 +227,9 @@ static void rocks_destroy(struct kv_rocks *rocks)
     kv_mark_close(&rocks->mark, is_orderly);
     rocksdb_writebatch_wi_destroy(rocks->batch);
     rocksdb_writeoptions_destroy(rocks->synced_writes);
+    rocksdb_writeoptions_destroy(rocks->hurried_writes);
     rocksdb_writeoptions_destroy(rocks->writes);
+    rocksdb_readoptions_destroy(rocks->hurried_reads);
     rocksdb_readoptions_destroy(rocks->reads);
     rocksdb_options_destroy(rocks->options);
     free(rocks->directory);
@@ -229,7 +251,11 @@ static int rocks_open(const struct kv_config *config, struct kv **kv_out)
     rocks->kv.driver = &kv_rocksdb;
     rocks->options = make_options();
     rocks->reads = rocksdb_readoptions_create();
+    rocks->hurried_reads = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_read_tier(rocks->hurried_reads, MEMORY_TIER);
     rocks->writes = rocksdb_writeoptions_create();
+    rocks->hurried_writes = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_no_slowdown(rocks->hurried_writes, 1);
     rocks->synced_writes = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(rocks->synced_writes, 1);
     rocks->batch = rocksdb_writebatch_wi_create(0, 1);
@@ -299,6 +325,8 @@ static int rocks_begin(struct kv *kv)
 
     assert(!rocks->is_begun);
     if (rocks->db == NULL || rocks->refusal != 0) {
+        if (kv->is_hurried)
+            return kv_miss(kv);
         rc = open_anew(rocks);
         if (rc != 0 && rocks->db == NULL)
             open_for_reading(rocks);
@@ -329,9 +357,19 @@ static int rocks_commit(struct kv *kv, bool sync)
         rocks_rollback(kv);
         return rocks->refusal;
     }
+    if (kv->is_hurried && sync) {
+        rocks_rollback(kv);
+        return kv_miss(kv);
+    }
     rocksdb_write_writebatch_wi(rocks->db,
-                                sync ? rocks->synced_writes : rocks->writes,
+                                sync             ? rocks->synced_writes
+                                : kv->is_hurried ? rocks->hurried_writes
+                                                 : rocks->writes,
                                 rocks->batch, &error);
+    if (has_missed(rocks, error)) {
+        rocks_rollback(kv);
+        return -EAGAIN;
+    }
     rc = take_error(rocks, "commit", error);
     rocks_rollback(kv);
     if (rc != 0)
@@ -373,8 +411,11 @@ static int rocks_get(struct kv *kv, const void *key, size_t key_len,
     if (rocks->db == NULL)
         return -EIO;
     found = rocksdb_writebatch_wi_get_from_batch_and_db(
-        rocks->batch, rocks->db, rocks->reads, key, key_len, &found_len,
-        &error);
+        rocks->batch, rocks->db,
+        kv->is_hurried ? rocks->hurried_reads : rocks->reads, key, key_len,
+        &found_len, &error);
+    if (has_missed(rocks, error))
+        return -EAGAIN;
     rc = take_error(rocks, "get", error);
     if (rc != 0)
         return -EIO;
@@ -478,6 +519,8 @@ static int rocks_each(struct kv *kv, const void *from, size_t from_len,
         from_len = prefix_len;
     }
     reads = rocksdb_readoptions_create();
+    if (kv->is_hurried)
+        rocksdb_readoptions_set_read_tier(reads, MEMORY_TIER);
     end_len = end_of_prefix(prefix, prefix_len, end);
     if (end_len > 0)
         rocksdb_readoptions_set_iterate_upper_bound(reads, end, end_len);
@@ -486,10 +529,11 @@ static int rocks_each(struct kv *kv, const void *from, size_t from_len,
     rocksdb_iter_seek(at, from, from_len);
     visit(at, prefix, prefix_len, each, ctx);
     rocksdb_iter_get_error(at, &error);
-    rc = take_error(rocks, "iteration", error);
+    rc = has_missed(rocks, error) ? -EAGAIN
+                                  : take_error(rocks, "iteration", error);
     rocksdb_iter_destroy(at);
     rocksdb_readoptions_destroy(reads);
-    return rc == 0 ? 0 : -EIO;
+    return rc == 0 || rc == -EAGAIN ? rc : -EIO;
 }
 
 const struct kv_driver kv_rocksdb = {

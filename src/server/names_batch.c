@@ -134,7 +134,7 @@ static void sync_batch(struct names_batch *batch, struct names_queue *queue)
             op->rc = rc;
 }
 
-static bool has_writes(const struct names_queue *queue)
+bool names_queue_has_writes(const struct names_queue *queue)
 {
     const struct names_op *op;
 
@@ -144,31 +144,68 @@ static bool has_writes(const struct names_queue *queue)
     return false;
 }
 
-void names_batch_run(struct names_batch *batch, struct names_queue *queue)
+static int commit(struct names_batch *batch)
+{
+    int rc = kv_commit(batch->kv, false);
+
+    if (rc == 0) {
+        batch->commits++;
+        batch->unsynced++;
+        return 0;
+    }
+    if (!batch->kv->has_missed)
+        log_error("names: cannot commit: %s", err_text(rc));
+    names_undone(batch->names);
+    return rc;
+}
+
+/* @return 0; else nothing has happened. */
+static int run_in_transaction(struct names_batch *batch,
+                              struct names_queue *queue)
 {
     int rc = kv_begin(batch->kv);
 
-    if (rc != 0) {
-        fail_all(queue, rc);
-        return;
-    }
+    if (rc != 0)
+        return rc;
     rc = run_all(batch, queue);
+    if (rc == 0 && batch->kv->has_missed)
+        rc = -EAGAIN;
     if (rc != 0) {
         kv_rollback(batch->kv);
         names_undone(batch->names);
-        fail_all(queue, rc);
-        return;
+        return rc;
     }
-    if (!has_writes(queue)) {
-        kv_rollback(batch->kv); /* nothing to roll back: only ends it */
-    } else if ((rc = kv_commit(batch->kv, false)) == 0) {
-        batch->commits++;
-        batch->unsynced++;
-    } else {
-        log_error("names: cannot commit: %s", err_text(rc));
-        names_undone(batch->names);
+    if (names_queue_has_writes(queue))
+        return commit(batch);
+    kv_rollback(batch->kv); /* nothing to roll back: only ends it */
+    return 0;
+}
+
+void names_batch_run(struct names_batch *batch, struct names_queue *queue)
+{
+    int rc = run_in_transaction(batch, queue);
+
+    if (rc == 0)
+        sync_batch(batch, queue);
+    else
         fail_all(queue, rc);
-        return;
+}
+
+bool names_batch_hurry(struct names_batch *batch, struct names_queue *queue)
+{
+    struct names_op *op;
+    int rc;
+
+    kv_hurry(batch->kv, true);
+    rc = run_in_transaction(batch, queue);
+    kv_hurry(batch->kv, false);
+    if (rc == 0)
+        return true;
+    if (!batch->kv->has_missed) {
+        fail_all(queue, rc);
+        return true;
     }
-    sync_batch(batch, queue);
+    for (op = queue->head; op != NULL; op = op->next)
+        op->is_broken = false;
+    return false;
 }

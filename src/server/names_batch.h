@@ -38,4 +38,15 @@ void names_batch_close(struct names_batch *batch);
 /** Run every operation of a queue in one transaction and set their codes. */
 void names_batch_run(struct names_batch *batch, struct names_queue *queue);
 
+/**
+ * The same from memory alone, without a wait for the device.
+ *
+ * @return false: that was not enough. Nothing has happened, and the queue is
+ *         to be run again by names_batch_run().
+ */
+bool names_batch_hurry(struct names_batch *batch, struct names_queue *queue);
+
+/** Is there one that may change something? */
+bool names_queue_has_writes(const struct names_queue *queue);
+
 #endif

@@ -3,14 +3,17 @@
  * The metadata executor: runs queued operations on names, all that are queued
  * in one transaction (group commit), then completes them on the reactor.
  *
- * Two forms behind one ops table: on a thread of its own (names_threaded), so
- * that a commit never holds up data, or inside names_exec_poll()
- * (names_inline), for the simulated cluster and tests.
+ * Two forms behind one ops table: names_threaded has a thread of its own, so
+ * that nothing that waits for the device holds up data, and does short work
+ * inside names_exec_poll() when that thread is idle; names_inline does all
+ * there, for the simulated cluster and tests.
  *
  * Units    none.
  * Threads  the reactor owns the executor and calls everything here; run() is
- *          called on the names thread, done() inside names_exec_poll(). An
- *          operation belongs to the executor from submit to done().
+ *          called on the names thread, or on the reactor while that thread is
+ *          idle, and perhaps twice (see is_short); done() inside
+ *          names_exec_poll(). An operation belongs to the executor from submit
+ *          to done().
  * Failure  a commit that fails answers every operation of its batch with the
  *          error, and none of them has happened.
  */
@@ -39,6 +42,9 @@ struct names_op {
     names_done_fn *done;
     bool is_write;   /* run() may write */
     bool wants_sync; /* end only when all so far would survive power loss */
+    bool is_short;   /* a few look-ups: run() may be called on the reactor. If
+                        they cannot be answered from memory, what it did is
+                        taken back and it is called once more, on the thread */
     int rc;
     bool is_broken; /* set by run(): half done, the batch must not commit */
     struct names_op *next; /* the executor's */
@@ -65,6 +71,8 @@ struct names_exec_driver {
 struct names_exec {
     const struct names_exec_driver *driver;
     unsigned pending;  /* submitted, not yet completed */
+    unsigned queued;   /* of them, those that the next poll begins */
+    bool is_moving;    /* the owner's: data are on the move, commit elsewhere */
     uint64_t commits;  /* that wrote something, as of the last poll */
     uint64_t unsynced; /* of them, since the last sync */
 };
@@ -85,7 +93,7 @@ static inline int names_exec_create(const struct names_exec_driver *driver,
  *  done() is called. A NULL *exec_p is allowed. */
 void names_exec_destroy(struct names_exec **exec_p);
 
-/** Queue an operation; its four fields above rc are set. Cannot fail. */
+/** Queue an operation; its fields above rc are set. Cannot fail. */
 static inline void names_exec_submit(struct names_exec *exec,
                                      struct names_op *op)
 {
@@ -94,7 +102,7 @@ static inline void names_exec_submit(struct names_exec *exec,
     exec->driver->submit(exec, op);
 }
 
-/** Complete what has ended. @return how many. */
+/** Begin what is queued, complete what has ended. @return how many of both. */
 static inline int names_exec_poll(struct names_exec *exec)
 {
     return exec->driver->poll(exec);

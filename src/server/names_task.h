@@ -19,6 +19,7 @@ struct names_task {
     struct rpc_request *request;
     union proto_rep rep;
     struct obj_io stat;
+    bool is_fresh; /* run() made a file, with a number of its own */
     uint8_t data[PROTO_INLINE_MAX]; /* that the reply's byte fields point to */
     struct names_task *next;
 };
@@ -29,6 +30,7 @@ struct names_plan {
     names_done_fn *done; /* names_task_finish() answers with op->rc and rep */
     bool is_write;
     bool wants_sync;
+    bool is_short;
 };
 
 /** Take a task for a request and submit it. */

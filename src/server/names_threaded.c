@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The metadata executor on a thread of its own.
+ * The metadata executor with a thread of its own.
  *
- * The happy path: submit() appends to `todo` and wakes the thread; the thread
- * takes up to NAMES_BATCH_MAX of them, runs the batch, appends it to `ended`
- * and writes the eventfd; poll() takes `ended` and calls back. While a batch
- * commits, the next one gathers: that is the group commit.
+ * The happy path: submit() appends to `fresh`, and poll() looks at what came
+ * since the last one. If the thread is idle and all of it is short, it is run
+ * right here, in one transaction and from memory alone: to wake a thread and be
+ * woken by it costs ten times what a look-up does.
+ *
+ * Else it goes to `todo` and wakes the thread; the thread takes up to
+ * NAMES_BATCH_MAX of them, runs the batch, appends it to `ended` and writes the
+ * eventfd; poll() takes `ended` and calls back. While a batch commits, the next
+ * one gathers: that is the group commit.
+ *
+ * To the thread goes what may take long or wants a sync; what memory could not
+ * answer; changes, while data are on the move: the kernel makes a writer wait
+ * when there is much to be written back.
  *
  * Possible failure modes are those of a batch (names_batch.c).
  *
  * The lock: `mutex` guards todo, ended, the two counts beside them and
  * is_stopping; it is held for a few pointer moves only, never over a call that
  * may block. An operation itself has one owner at a time: the reactor, a
- * queue, or the thread. The batch belongs to the thread from its start to its
- * join.
+ * queue, or the thread. The batch belongs to the thread while the reactor waits
+ * for anything of it (nthere > 0), else to the reactor.
  */
 #include "base/err.h"
 #include "base/log.h"
@@ -31,6 +40,8 @@ struct threaded_exec {
     struct names_batch batch;
     pthread_t thread;
     int event_fd;
+    struct names_queue fresh; /* the reactor's: submitted since the last poll */
+    unsigned nthere;          /* the reactor's: given to the thread */
     atomic_bool has_ended; /* a hint, so that an idle poll takes no lock */
     pthread_mutex_t mutex;
     pthread_cond_t is_queued;
@@ -108,6 +119,7 @@ static int threaded_create(const struct names_exec_config *config,
     if (self == NULL)
         return -ENOMEM;
     self->exec.driver = &names_threaded;
+    names_queue_init(&self->fresh);
     names_queue_init(&self->todo);
     names_queue_init(&self->ended);
     self->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -151,17 +163,72 @@ static void threaded_destroy(struct names_exec *exec)
 
 static void threaded_submit(struct names_exec *exec, struct names_op *op)
 {
-    struct threaded_exec *self = (struct threaded_exec *)exec;
+    names_queue_push(&((struct threaded_exec *)exec)->fresh, op);
+    exec->queued++;
+}
 
+static void hand_over(struct threaded_exec *self)
+{
+    self->nthere += self->exec.queued;
+    self->exec.queued = 0;
     pthread_mutex_lock(&self->mutex);
-    names_queue_push(&self->todo, op);
+    names_queue_move(&self->fresh, &self->todo, UINT32_MAX);
     pthread_cond_signal(&self->is_queued);
     pthread_mutex_unlock(&self->mutex);
 }
 
-static int threaded_poll(struct names_exec *exec)
+/* Back to the reactor, whose they are. @return how many. */
+static int finish(struct names_exec *exec, struct names_queue *queue)
 {
-    struct threaded_exec *self = (struct threaded_exec *)exec;
+    int n = names_queue_finish(queue);
+
+    assert(exec->pending >= (unsigned)n);
+    exec->pending -= (unsigned)n;
+    return n;
+}
+
+static bool may_run_here(const struct threaded_exec *self)
+{
+    const struct names_op *op;
+
+    if (self->nthere > 0 || self->exec.queued > NAMES_BATCH_MAX ||
+        (self->exec.is_moving && names_queue_has_writes(&self->fresh)))
+        return false;
+    for (op = self->fresh.head; op != NULL; op = op->next)
+        if (!op->is_short || op->wants_sync)
+            return false;
+    return true;
+}
+
+/* The thread is idle: the batch is ours. */
+static int run_here(struct threaded_exec *self)
+{
+    struct names_queue batch;
+
+    if (!names_batch_hurry(&self->batch, &self->fresh)) {
+        hand_over(self);
+        return 1;
+    }
+    self->exec.commits = self->batch.commits;
+    self->exec.unsynced = self->batch.unsynced;
+    self->exec.queued = 0;
+    names_queue_init(&batch); /* done() may submit more */
+    names_queue_move(&self->fresh, &batch, UINT32_MAX);
+    return finish(&self->exec, &batch);
+}
+
+static int begin_fresh(struct threaded_exec *self)
+{
+    if (self->fresh.head == NULL)
+        return 0;
+    if (may_run_here(self))
+        return run_here(self);
+    hand_over(self);
+    return 1;
+}
+
+static int take_ended(struct threaded_exec *self)
+{
     struct names_queue ended;
     uint64_t count;
     ssize_t got;
@@ -174,13 +241,21 @@ static int threaded_poll(struct names_exec *exec)
     names_queue_init(&ended);
     pthread_mutex_lock(&self->mutex);
     names_queue_move(&self->ended, &ended, UINT32_MAX);
-    exec->commits = self->commits;
-    exec->unsynced = self->unsynced;
+    self->exec.commits = self->commits;
+    self->exec.unsynced = self->unsynced;
     pthread_mutex_unlock(&self->mutex);
-    n = names_queue_finish(&ended);
-    assert(exec->pending >= (unsigned)n);
-    exec->pending -= (unsigned)n;
+    n = finish(&self->exec, &ended);
+    self->nthere -= (unsigned)n;
     return n;
+}
+
+/* What ended first: what its callbacks submit is begun at once. */
+static int threaded_poll(struct names_exec *exec)
+{
+    struct threaded_exec *self = (struct threaded_exec *)exec;
+    int n = take_ended(self);
+
+    return n + begin_fresh(self);
 }
 
 static int threaded_wait_fd(struct names_exec *exec)

@@ -139,6 +139,7 @@ static void step_done(struct names_op *op)
     change_leave(task);
 }
 
+/* To see that a directory is empty may take long: many have been removed. */
 static void submit_step(struct change_task *task, names_run_fn *run,
                         names_done_fn *done, bool is_sync)
 {
@@ -146,6 +147,7 @@ static void submit_step(struct change_task *task, names_run_fn *run,
     task->op.done = done;
     task->op.is_write = !is_sync;
     task->op.wants_sync = is_sync;
+    task->op.is_short = task->intent.kind != NAMES_RMDIR;
     names_exec_submit(task->target->exec, &task->op);
 }
 

@@ -97,10 +97,12 @@ static struct names_task *task_take(struct srv_target *target,
     task->request = request;
     task->stat = (struct obj_io){.verb = OBJ_STAT};
     task->rep = (union proto_rep){0};
+    task->is_fresh = false;
     task->op.run = plan->run;
     task->op.done = plan->done;
     task->op.is_write = plan->is_write;
     task->op.wants_sync = plan->wants_sync;
+    task->op.is_short = plan->is_short;
     return task;
 }
 
@@ -300,8 +302,8 @@ static void inode_done(struct names_op *op)
 
 void op_lookup(struct srv_target *target, struct rpc_request *request)
 {
-    static const struct names_plan plan = {.run = run_lookup,
-                                           .done = inode_done};
+    static const struct names_plan plan = {
+        .run = run_lookup, .done = inode_done, .is_short = true};
 
     submit_owned(target, request, request->body.lookup.parent,
                  &request->body.lookup.text, &plan);
@@ -324,8 +326,8 @@ static void submit_home(struct srv_target *target, struct rpc_request *request,
 
 void op_getattr(struct srv_target *target, struct rpc_request *request)
 {
-    static const struct names_plan plan = {.run = run_getattr,
-                                           .done = inode_done};
+    static const struct names_plan plan = {
+        .run = run_getattr, .done = inode_done, .is_short = true};
 
     submit_home(target, request, request->body.getattr.ino, &plan);
 }
@@ -378,8 +380,10 @@ static void setattr_stated(struct obj_io *io)
 
 void op_setattr(struct srv_target *target, struct rpc_request *request)
 {
-    static const struct names_plan plan = {
-        .run = run_setattr, .done = names_task_finish, .is_write = true};
+    static const struct names_plan plan = {.run = run_setattr,
+                                           .done = names_task_finish,
+                                           .is_write = true,
+                                           .is_short = true};
     uint64_t ino = request->body.setattr.ino;
 
     if (is_home(target, ino))
@@ -476,15 +480,26 @@ static void run_create(struct names_op *op, struct names *names)
     if (op->rc == -EEXIST && !req->is_exclusive)
         op->rc = open_existing(task); /* as it was */
     else if (op->rc == 0) {
+        task->is_fresh = true;
         task->rep.create.is_new = 1;
         names_task_keep(task, names);
     }
 }
 
+/* Not for an answer that was recalled: the file may have been written since. */
+static void made(struct names_op *op)
+{
+    struct names_task *task = (struct names_task *)op;
+
+    if (op->rc == 0 && task->is_fresh && !task->target->is_closing)
+        obj_fresh(task->target->objects, task->rep.create.inode.ino);
+    names_task_finish(op);
+}
+
 void op_create(struct srv_target *target, struct rpc_request *request)
 {
     static const struct names_plan plan = {
-        .run = run_create, .done = names_task_finish, .is_write = true};
+        .run = run_create, .done = made, .is_write = true, .is_short = true};
 
     room_take(&target->room, RECORD_BYTES, clock_now(target->clock));
     submit_owned(target, request, request->body.create.parent,
@@ -514,8 +529,10 @@ static void run_mkdir(struct names_op *op, struct names *names)
 
 void op_mkdir(struct srv_target *target, struct rpc_request *request)
 {
-    static const struct names_plan plan = {
-        .run = run_mkdir, .done = names_task_finish, .is_write = true};
+    static const struct names_plan plan = {.run = run_mkdir,
+                                           .done = names_task_finish,
+                                           .is_write = true,
+                                           .is_short = true};
 
     room_take(&target->room, RECORD_BYTES, clock_now(target->clock));
     submit_owned(target, request, request->body.mkdir.parent,
@@ -572,8 +589,10 @@ static void run_make(struct names_op *op, struct names *names)
 
 void op_make(struct srv_target *target, struct rpc_request *request)
 {
-    static const struct names_plan plan = {
-        .run = run_make, .done = names_task_finish, .is_write = true};
+    static const struct names_plan plan = {.run = run_make,
+                                           .done = names_task_finish,
+                                           .is_write = true,
+                                           .is_short = true};
 
     room_take(&target->room, RECORD_BYTES, clock_now(target->clock));
     submit_owned(target, request, request->body.make.parent,
@@ -636,8 +655,8 @@ static void run_dir_state(struct names_op *op, struct names *names)
 
 void op_dir_state(struct srv_target *target, struct rpc_request *request)
 {
-    static const struct names_plan look = {.run = run_dir_state,
-                                           .done = names_task_finish};
+    static const struct names_plan look = {
+        .run = run_dir_state, .done = names_task_finish, .is_short = true};
     static const struct names_plan reset = {.run = run_dir_state,
                                             .done = names_task_finish,
                                             .is_write = true};

@@ -81,7 +81,7 @@ static void rest(struct srv_target *target, uint64_t now)
         most = RETRY_NS;
     if (for_ns > most)
         for_ns = most;
-    if (for_ns == 0)
+    if (for_ns == 0 || target->exec->queued > 0)
         return;
     if (net_caps(target->net)->has_wait_fd)
         sleep_on_fds(target, for_ns);

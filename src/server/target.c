@@ -384,6 +384,8 @@ int srv_target_poll(struct srv_target *target)
 {
     int n = rpc_poll(target->rpc);
 
+    target->exec->is_moving =
+        target->data.njobs > 0 || obj_pending(target->objects) > 0;
     n += names_exec_poll(target->exec);
     if (target->grows != NULL)
         n += object_tasks_poll(target);

@@ -287,6 +287,22 @@ static void check_all(struct kv *kv, const struct model *model)
     CU_ASSERT_EQUAL(walk.at, NKEYS);
 }
 
+void test_a_hurry_finds_what_is_in_memory(void)
+{
+    struct kv *kv = fixture_open();
+
+    CU_ASSERT_EQUAL(set_one(kv, "here", "1", false), 0);
+    kv_hurry(kv, true);
+    CU_ASSERT(has_one(kv, "here", "1"));
+    CU_ASSERT(has_one(kv, "not here", NULL));
+    CU_ASSERT_EQUAL(set_one(kv, "here", "2", false), 0);
+    CU_ASSERT(has_one(kv, "here", "2"));
+    CU_ASSERT_FALSE(kv->has_missed);
+    kv_hurry(kv, false);
+    clear_all(kv);
+    kv_close(kv);
+}
+
 static void change_one(struct kv *kv, struct rng *rng, struct model *model)
 {
     unsigned i = (unsigned)rng_below(rng, NKEYS);

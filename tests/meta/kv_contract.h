@@ -26,6 +26,7 @@ extern struct kv_fixture kv_fixture;
         UNIT_TEST(test_small_room_is_told),                                    \
         UNIT_TEST(test_each_begins_stops_and_keeps_to_its_prefix),             \
         UNIT_TEST(test_close_rolls_back),                                      \
+        UNIT_TEST(test_a_hurry_finds_what_is_in_memory),                       \
         UNIT_TEST(test_random_transactions_match_a_model),                     \
         UNIT_TEST(test_kv_open_survives_failing_allocations)
 
@@ -37,6 +38,7 @@ void test_long_keys_and_values_are_refused(void);
 void test_small_room_is_told(void);
 void test_each_begins_stops_and_keeps_to_its_prefix(void);
 void test_close_rolls_back(void);
+void test_a_hurry_finds_what_is_in_memory(void);
 void test_random_transactions_match_a_model(void);
 void test_kv_open_survives_failing_allocations(void);
 

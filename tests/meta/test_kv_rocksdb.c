@@ -398,12 +398,48 @@ static void test_info_log_stays_small(void)
     CU_ASSERT(st.st_size < 65536);
 }
 
+static bool note_any(void *ctx, const void *key, size_t key_len,
+                     const void *value, size_t value_len)
+{
+    return false;
+}
+
+/* After a start nothing but the log was read: what is asked for in a hurry is
+ * missed, until somebody has waited for it. */
+static void test_a_hurry_waits_for_no_device(void)
+{
+    struct kv *kv = fixture_open();
+
+    CU_ASSERT_EQUAL(set_one(kv, "old", "1", false), 0);
+    kv_close(kv);
+    kv_close(fixture_open()); /* the log becomes a table */
+    kv = fixture_open();
+    kv_hurry(kv, true);
+    CU_ASSERT_EQUAL(kv_begin(kv), 0);
+    CU_ASSERT_FALSE(has_one(kv, "old", "1"));
+    CU_ASSERT(kv->has_missed);
+    CU_ASSERT_EQUAL(kv_each(kv, "", 0, "", 0, note_any, NULL), -EAGAIN);
+    CU_ASSERT_EQUAL(kv_commit(kv, true), -EAGAIN);
+    kv_hurry(kv, false);
+    CU_ASSERT(has_one(kv, "old", "1"));
+    kv_hurry(kv, true);
+    CU_ASSERT_EQUAL(kv_begin(kv), 0);
+    CU_ASSERT_FALSE(kv->has_missed);
+    CU_ASSERT(has_one(kv, "old", "1"));
+    CU_ASSERT_FALSE(kv->has_missed);
+    kv_rollback(kv);
+    kv_hurry(kv, false);
+    clear_all(kv);
+    kv_close(kv);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
         /* first: see start_holder() */
         UNIT_TEST(test_store_of_another_process_is_busy_until_killed),
         KV_CONTRACT,
+        UNIT_TEST(test_a_hurry_waits_for_no_device),
         UNIT_TEST(test_store_recovers_from_a_failed_commit),
         UNIT_TEST(test_no_directory_above_is_an_error),
         UNIT_TEST(test_damaged_files_are_an_error),

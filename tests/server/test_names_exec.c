@@ -2,12 +2,15 @@
 /*
  * The metadata executor, both forms, over kv_mem: batches are whole, answers
  * come on the polling thread, a failed commit fails all, a half-done operation
- * takes its batch back, a sync is what it says, kept answers are recalled.
+ * takes its batch back, a sync is what it says, kept answers are recalled. With
+ * a thread: what is short runs on the reactor, and what memory cannot answer is
+ * run again, to the same effect.
  */
 #include "base/unit.h"
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/rng.h"
 #include "server/names_exec.h"
 #include "server/once.h"
 
@@ -24,6 +27,7 @@ struct probe {
     char text[16];
     int expect;
     pthread_t ran_on;
+    unsigned ran;
     unsigned done;
 };
 
@@ -68,6 +72,7 @@ static void run_insert(struct names_op *op, struct names *names)
     struct inode inode = {.type = INODE_DIR, .mode = 0755};
 
     probe->ran_on = pthread_self();
+    probe->ran++;
     op->rc = names_insert(names, &name, &inode);
 }
 
@@ -218,6 +223,99 @@ static void test_destroy_forgets_what_is_queued(void)
 }
 
 /*
+ * Short operations.
+ */
+
+static void submit_short(unsigned i, names_run_fn *run, bool is_write,
+                         int expect)
+{
+    probes[i].op.is_short = true;
+    submit(i, run, is_write, expect);
+}
+
+static bool ran_here(unsigned i)
+{
+    return pthread_equal(probes[i].ran_on, reactor) != 0;
+}
+
+static void test_short_ones_run_on_the_reactor_in_one_commit(void)
+{
+    set_up();
+    submit_short(0, run_insert, true, 0);
+    submit_short(1, run_insert, true, 0);
+    CU_ASSERT_EQUAL(probes[0].ran, 0); /* not before poll() */
+    CU_ASSERT_EQUAL(names_exec->queued, driver == &names_inline ? 0 : 2);
+    CU_ASSERT_EQUAL(names_exec_poll(names_exec), 2);
+    CU_ASSERT_EQUAL(names_exec->pending, 0);
+    CU_ASSERT(ran_here(0) && ran_here(1));
+    CU_ASSERT_EQUAL(names_exec->commits, 1);
+    CU_ASSERT_EQUAL(names_exec->queued, 0);
+    tear_down();
+}
+
+static void test_the_thread_gets_what_may_wait(void)
+{
+    bool is_inline = driver == &names_inline;
+
+    set_up();
+    names_exec->is_moving = true;
+    submit_short(0, run_insert, true, 0);
+    settle();
+    CU_ASSERT_EQUAL(ran_here(0), is_inline);
+    names_exec->is_moving = false;
+    probes[1].op.wants_sync = true;
+    submit_short(1, run_insert, true, 0);
+    submit_short(2, run_insert, true, 0); /* in the order that they came */
+    settle();
+    CU_ASSERT_EQUAL(ran_here(1), is_inline);
+    CU_ASSERT_EQUAL(ran_here(2), is_inline);
+    CU_ASSERT_EQUAL(names_exec->unsynced, 0);
+    tear_down();
+}
+
+static void test_what_memory_cannot_answer_is_run_again(void)
+{
+    set_up();
+    kv_mem_disk_miss(disk, 1);
+    submit_short(0, run_insert, true, 0);
+    settle();
+    CU_ASSERT_EQUAL(probes[0].ran, driver == &names_inline ? 1 : 2);
+    CU_ASSERT_EQUAL(probes[0].done, 1);
+    submit_short(0, run_insert, true, -EEXIST);
+    settle();
+    tear_down();
+}
+
+/* Whatever misses, at whatever step, each has its effect once. */
+static void test_random_misses_change_no_answer(void)
+{
+    bool is_there[20] = {false};
+    struct rng rng;
+
+    set_up();
+    rng_init(&rng, unit_seed());
+    for (unsigned round = 0; round < 500; round++) {
+        kv_mem_disk_miss(disk, (unsigned)rng_below(&rng, 12));
+        for (unsigned i = 0; i < 20; i++) {
+            bool is_write = rng_chance(&rng, 50);
+
+            probes[i].op.is_short = rng_chance(&rng, 80);
+            submit(i, is_write ? run_insert : run_lookup, is_write,
+                   is_write ? (is_there[i] ? -EEXIST : 0)
+                            : (is_there[i] ? 0 : -ENOENT));
+            is_there[i] = is_there[i] || is_write;
+        }
+        settle();
+        if (round % 50 == 49) {
+            tear_down();
+            memset(is_there, 0, sizeof(is_there));
+            set_up();
+        }
+    }
+    tear_down();
+}
+
+/*
  * Once.
  */
 
@@ -282,6 +380,10 @@ int main(void)
         UNIT_TEST(test_reads_commit_nothing),
         UNIT_TEST(test_what_was_synced_survives_power_loss),
         UNIT_TEST(test_destroy_forgets_what_is_queued),
+        UNIT_TEST(test_short_ones_run_on_the_reactor_in_one_commit),
+        UNIT_TEST(test_the_thread_gets_what_may_wait),
+        UNIT_TEST(test_what_memory_cannot_answer_is_run_again),
+        UNIT_TEST(test_random_misses_change_no_answer),
         UNIT_TEST(test_answers_are_recalled_after_a_restart),
         UNIT_TEST(test_answers_below_the_floor_are_dropped_in_time),
     };
