@@ -26,7 +26,8 @@
 
 #define BATCH 32
 #define BATCHES_MAX 8 /* a poll */
-#define SKIPS_MAX 8   /* polls that find messages in lanes only */
+#define SKIPS_MAX 8   /* polls that look at lanes only */
+#define QUIET_LOOKS 64 /* in a row at a queue that was empty */
 #define SPIN_NS (30 * NS_PER_US)
 #define NAP_MIN_NS (20 * NS_PER_US)
 #define NAP_MAX_NS (1 * NS_PER_MS)
@@ -226,6 +227,30 @@ static void check_peers(struct ofi_net *net)
     ofi_peers_check(net);
 }
 
+/* A look at the provider's queue costs a system call. It is put off while there
+ * are messages in lanes, and while all that comes comes by lanes. */
+static bool is_queue_due(struct ofi_net *net, int nhandled)
+{
+    bool is_quiet =
+        net->nlanes > 0 && net->nops == 0 && net->nempty_looks >= QUIET_LOOKS;
+
+    if ((nhandled > 0 || is_quiet) && ++net->nskipped < SKIPS_MAX)
+        return false;
+    net->nskipped = 0;
+    return true;
+}
+
+static int look_at_queue(struct ofi_net *net)
+{
+    int nhandled = read_queue(net);
+
+    if (nhandled > 0)
+        net->nempty_looks = 0;
+    else if (net->nempty_looks < QUIET_LOOKS)
+        net->nempty_looks++;
+    return nhandled;
+}
+
 int ofi_poll(struct net *base)
 {
     struct ofi_net *net = ofi_of(base);
@@ -234,10 +259,8 @@ int ofi_poll(struct net *base)
     if (net->unposted != NULL)
         post_again(net);
     nhandled = ofi_lanes_poll(net);
-    if (nhandled == 0 || ++net->nskipped == SKIPS_MAX) {
-        net->nskipped = 0;
-        nhandled += read_queue(net);
-    }
+    if (is_queue_due(net, nhandled))
+        nhandled += look_at_queue(net);
     if (net->waiting != NULL)
         nhandled += ofi_peers_retry(net);
     check_peers(net);

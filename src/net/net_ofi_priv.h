@@ -143,6 +143,7 @@ struct ofi_net {
     uint64_t next_sweep_ns;
     unsigned npolls;
     unsigned nskipped; /* polls that left the provider alone */
+    unsigned nempty_looks;   /* at its queue, in a row, that found nothing */
     unsigned nslots;         /* shm: peers attached in this life */
     uint64_t next_key;
     uint64_t next_check_ns; /* shm: when to look whether peers live */
