@@ -231,29 +231,49 @@ int capstan_file_allocate(struct capstan_file *file, uint64_t size)
     return change_size(file, PROTO_ALLOCATE, size);
 }
 
-/* The layout as it is now: another client may have made it striped. */
-static int refresh(struct capstan_file *file, uint64_t deadline_ns)
-{
-    struct cli_found found = {.want = 0};
-    int rc = cli_getattr(file->session, file->inode.ino, deadline_ns,
-                         file->path, &found);
+static const struct ask sync_ask = {.opcode = PROTO_OP_obj_sync};
 
-    if (rc == 0)
-        file->inode = found.inode;
+/* Ask for the layout as it is now, and at the same time the columns that we
+ * know of to bring what they have to the device. */
+static int refresh_and_sync(struct capstan_file *file, uint64_t deadline_ns)
+{
+    struct capstan_session *session = file->session;
+    unsigned n = layout_columns(&file->inode.layout);
+    struct cli_call *calls = mem_calloc(n + 1, sizeof(*calls));
+    struct cli_call *failed;
+    int rc;
+
+    if (calls == NULL)
+        return cli_fail(session, -ENOMEM, "%s", file->path);
+    calls[0].target = cli_home(session, file->inode.ino);
+    calls[0].opcode = PROTO_OP_getattr;
+    calls[0].req.getattr.ino = file->inode.ino;
+    for (unsigned i = 0; i < n; i++)
+        column_init(&file->inode, i, &sync_ask, &calls[i + 1]);
+    for (unsigned i = 0; i <= n; i++)
+        cli_call_start(session, &calls[i], deadline_ns);
+    rc = cli_calls_wait(session, calls, n + 1, deadline_ns, &failed);
+    if (rc != 0)
+        cli_call_fail(session, failed, file->path);
+    else
+        file->inode = calls[0].rep.getattr.inode;
+    free(calls);
     return rc;
 }
 
+/* Another client may have made the file striped: then once more. */
 int capstan_file_sync(struct capstan_file *file)
 {
-    static const struct ask ask = {.opcode = PROTO_OP_obj_sync};
     struct capstan_session *session = file->session;
     uint64_t deadline = cli_deadline(session);
+    unsigned ncolumns = layout_columns(&file->inode.layout);
     int rc = cli_enter(session);
 
     if (rc == 0)
-        rc = refresh(file, deadline);
-    if (rc == 0)
-        rc = ask_columns(session, &file->inode, &ask, deadline, file->path);
+        rc = refresh_and_sync(file, deadline);
+    if (rc == 0 && layout_columns(&file->inode.layout) > ncolumns)
+        rc = ask_columns(session, &file->inode, &sync_ask, deadline,
+                         file->path);
     if (rc == 0)
         file->is_dirty = false;
     return rc;
