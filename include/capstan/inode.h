@@ -94,6 +94,18 @@ int capstan_file_opened(const struct capstan_file *file,
                         struct capstan_opened **opened_out);
 void capstan_opened_free(struct capstan_opened **opened_p);
 
+/** As capstan_lookup_at(); a file as if it had been opened by nobody, whose
+ *  rights are judged later. @param opened_out  NULL if it is no file. */
+int capstan_lookup_opened(struct capstan_session *session, uint64_t dir,
+                          const char *name, unsigned flags,
+                          struct capstan_stat *stat_out,
+                          struct capstan_opened **opened_out);
+
+/** May the session's identity open it, as far as was known then? @param flags
+ *  READ, WRITE. @return 0, -EACCES. */
+int capstan_opened_may(const struct capstan_session *session,
+                       const struct capstan_opened *opened, unsigned flags);
+
 /** @param flags  READ, WRITE, NOSYNC. @return 0, -EINVAL, -ENOMEM. */
 int capstan_opened_open(struct capstan_session *session,
                         const struct capstan_opened *opened, unsigned flags,

@@ -30,6 +30,10 @@ struct capstan_file {
 int cli_layout_known(const struct capstan_session *session,
                      const struct layout *layout);
 
+/** A file as it is known, for later. @return 0 or -ENOMEM. */
+struct capstan_opened;
+int cli_opened(const struct inode *inode, struct capstan_opened **opened_out);
+
 /** Cut or extend the objects of a file of this layout, which is made striped if
  *  it needs be. @return 0; the text is set. */
 int cli_resize(struct capstan_session *session, struct inode *inode,

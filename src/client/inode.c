@@ -4,6 +4,7 @@
  *
  * The happy path: as those by path, but the directory is given.
  */
+#include "client/file.h"
 #include "client/names.h"
 
 #include <string.h>
@@ -82,22 +83,44 @@ static int look_up(struct capstan_session *session, uint64_t dir,
                        cli_deadline(session), name, &look->found);
 }
 
+static int look_at(struct capstan_session *session, uint64_t dir,
+                   const char *name, unsigned flags,
+                   struct capstan_stat *stat_out, struct look *look)
+{
+    int rc = cli_enter(session);
+
+    if (rc == 0)
+        rc = look_up(session, dir, name, look);
+    if (rc != 0)
+        return look->found.is_dir_gone ? -ESTALE : rc;
+    if (!(flags & CAPSTAN_LOOKUP_QUICK))
+        return cli_stat_full(session, &look->found, cli_deadline(session), name,
+                             stat_out);
+    cli_stat_quick(stat_out, &look->found);
+    return 0;
+}
+
 int capstan_lookup_at(struct capstan_session *session, uint64_t dir,
                       const char *name, unsigned flags,
                       struct capstan_stat *stat_out)
 {
     struct look look = {.found = {.want = 0}};
-    int rc = cli_enter(session);
 
-    if (rc == 0)
-        rc = look_up(session, dir, name, &look);
-    if (rc != 0)
-        return look.found.is_dir_gone ? -ESTALE : rc;
-    if (!(flags & CAPSTAN_LOOKUP_QUICK))
-        return cli_stat_full(session, &look.found, cli_deadline(session), name,
-                             stat_out);
-    cli_stat_quick(stat_out, &look.found);
-    return 0;
+    return look_at(session, dir, name, flags, stat_out, &look);
+}
+
+int capstan_lookup_opened(struct capstan_session *session, uint64_t dir,
+                          const char *name, unsigned flags,
+                          struct capstan_stat *stat_out,
+                          struct capstan_opened **opened_out)
+{
+    struct look look = {.found = {.want = 0}};
+    int rc = look_at(session, dir, name, flags, stat_out, &look);
+
+    *opened_out = NULL;
+    if (rc == 0 && look.found.inode.type == INODE_FILE)
+        rc = cli_opened(&look.found.inode, opened_out);
+    return rc;
 }
 
 int capstan_inode_stat(struct capstan_session *session, uint64_t ino,

@@ -328,16 +328,27 @@ struct capstan_opened {
     struct inode inode;
 };
 
-int capstan_file_opened(const struct capstan_file *file,
-                        struct capstan_opened **opened_out)
+int cli_opened(const struct inode *inode, struct capstan_opened **opened_out)
 {
     struct capstan_opened *opened = mem_calloc(1, sizeof(*opened));
 
     if (opened == NULL)
         return -ENOMEM;
-    opened->inode = file->inode;
+    opened->inode = *inode;
     *opened_out = opened;
     return 0;
+}
+
+int capstan_file_opened(const struct capstan_file *file,
+                        struct capstan_opened **opened_out)
+{
+    return cli_opened(&file->inode, opened_out);
+}
+
+int capstan_opened_may(const struct capstan_session *session,
+                       const struct capstan_opened *opened, unsigned flags)
+{
+    return cred_may(&session->cred, &opened->inode, may_of(flags));
 }
 
 void capstan_opened_free(struct capstan_opened **opened_p)

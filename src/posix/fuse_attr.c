@@ -71,6 +71,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr,
     if (info != NULL && change.valid == CAPSTAN_SET_SIZE)
         session = fs_enter_checked(req);
     rc = capstan_inode_setattr(session, ino, &change, &stat);
+    known_forget(&fs_of(req)->known, ino);
     if (rc == 0 && stat.type == CAPSTAN_DIRECTORY) {
         fs_directory_changed(req);
         if (keep_see(&fs_of(req)->keep, &stat))

@@ -55,6 +55,20 @@ static int keep(fuse_req_t req, struct capstan_file *file,
     return 0;
 }
 
+static int open_ino(fuse_req_t req, struct capstan_session *session,
+                    fuse_ino_t ino, unsigned flags, struct capstan_file **file,
+                    struct capstan_stat *stat)
+{
+    int rc = -ENOENT;
+
+    stat->ino = ino;
+    if (!(flags & CAPSTAN_OPEN_TRUNCATE))
+        rc = known_open(&fs_of(req)->known, session, ino, flags, file,
+                        &stat->mode);
+    return rc == -ENOENT ? capstan_inode_open(session, ino, flags, file, stat)
+                         : rc;
+}
+
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
     static const struct capstan_change to_nothing = {.valid = CAPSTAN_SET_SIZE};
@@ -71,7 +85,7 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
     else if (is_cut) /* O_RDONLY | O_TRUNC is what Linux allows to a writer */
         rc = capstan_inode_setattr(session, ino, &to_nothing, NULL);
     if (rc == 0)
-        rc = capstan_inode_open(session, ino, flags, &file, &stat);
+        rc = open_ino(req, session, ino, flags, &file, &stat);
     if (rc == 0)
         rc = keep(req, file, &stat, info);
     if (rc != 0)
@@ -87,6 +101,19 @@ static int make_private(fuse_req_t req, struct capstan_stat *stat)
 
     return capstan_inode_setattr(fs_enter_checked(req), stat->ino, &change,
                                  stat);
+}
+
+/* Whoever opens it next need not ask. What make_private() did is not in the
+ * library's idea of the file. */
+static void keep_known(fuse_req_t req, const struct open_file *open_file,
+                       const struct capstan_stat *stat)
+{
+    struct known *known = &fs_of(req)->known;
+    struct capstan_opened *copy = NULL;
+
+    if (known_is_on(known) && stat->mode != 0 &&
+        capstan_file_opened(open_file->files[crew_self()->index], &copy) == 0)
+        known_keep(known, stat, copy);
 }
 
 static void op_create(fuse_req_t req, fuse_ino_t dir, const char *name,
@@ -119,6 +146,7 @@ static void op_create(fuse_req_t req, fuse_ino_t dir, const char *name,
         return;
     }
     opens_named(fs_of(req)->opens, stat.ino, dir, name);
+    keep_known(req, opened(info), &stat);
     fs_entry_set(fs_of(req), &entry, &stat);
     if (fuse_reply_create(req, &entry, info) != 0)
         opens_end(fs_of(req)->opens, opened(info));

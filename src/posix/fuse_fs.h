@@ -28,6 +28,7 @@
 
 #include "posix/fuse_crew.h"
 #include "posix/fuse_keep.h"
+#include "posix/fuse_known.h"
 #include "posix/fuse_recent.h"
 
 struct opens;
@@ -42,6 +43,7 @@ struct fuse_fs {
     struct opens *opens;
     struct recent recent;
     struct keep keep;
+    struct known known;
     atomic_uint_fast64_t changes; /* operations that changed something */
     atomic_uint_fast64_t epoch;   /* and those that other sessions, which
                                      remember directories, must hear of */

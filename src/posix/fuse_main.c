@@ -205,19 +205,22 @@ static void be_frugal(void)
 
 static int serve_all(struct wish *wish, int ready)
 {
-    struct fuse_fs fs = {.cache_sec = wish->cache_sec,
-                         .has_pages = wish->has_pages,
-                         .is_lazy = wish->is_lazy,
-                         .has_no_locks = wish->has_no_locks};
+    static struct fuse_fs fs;
     int rc;
 
+    fs.cache_sec = wish->cache_sec;
+    fs.has_pages = wish->has_pages;
+    fs.is_lazy = wish->is_lazy;
+    fs.has_no_locks = wish->has_no_locks;
     be_frugal();
     if (opens_create(wish->cache_sec > 0, &fs.opens) != 0)
         return fail("mount", strerror(ENOMEM));
     recent_init(&fs.recent);
     keep_init(&fs.keep);
+    known_init(&fs.known, wish->cache_sec);
     rc = serve(wish, &fs, ready);
     opens_destroy(&fs.opens);
+    known_fini(&fs.known);
     return rc;
 }
 

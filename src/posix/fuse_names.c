@@ -25,12 +25,21 @@ static int gone(int rc)
 
 /* A file's size must be right whenever the kernel hears it, for it maps pages
  * by it; a directory's attributes are asked for when somebody wants them. */
-static int look_up(struct capstan_session *session, fuse_ino_t dir,
-                   const char *name, struct capstan_stat *stat_out)
+static int look_up(fuse_req_t req, fuse_ino_t dir, const char *name,
+                   struct capstan_stat *stat_out)
 {
+    struct capstan_session *session = fs_enter(req);
+    struct known *known = &fs_of(req)->known;
+    struct capstan_opened *opened = NULL;
     int rc =
-        capstan_lookup_at(session, dir, name, CAPSTAN_LOOKUP_QUICK, stat_out);
+        known_is_on(known)
+            ? capstan_lookup_opened(session, dir, name, CAPSTAN_LOOKUP_QUICK,
+                                    stat_out, &opened)
+            : capstan_lookup_at(session, dir, name, CAPSTAN_LOOKUP_QUICK,
+                                stat_out);
 
+    if (rc == 0)
+        known_keep(known, stat_out, opened);
     if (rc == 0 && stat_out->is_partial && stat_out->type == CAPSTAN_FILE)
         return gone(capstan_inode_stat(session, stat_out->ino, stat_out));
     return rc;
@@ -52,7 +61,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t dir, const char *name)
     struct fuse_fs *fs = fs_of(req);
     uint64_t changes = atomic_load(&fs->changes);
     struct capstan_stat stat;
-    int rc = look_up(fs_enter(req), dir, name, &stat);
+    int rc = look_up(req, dir, name, &stat);
 
     if (rc == -ESTALE && !keep_is_stale(&fs->keep, fuse_req_ctx(req)->pid, dir))
         rc = -ENOENT;
