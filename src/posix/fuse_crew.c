@@ -3,9 +3,9 @@
  * The crew. `idle` counts the threads that wait for a request: the one that
  * takes it from 1 to 0 starts the next thread before it goes to work.
  *
- * A session renews what it holds (client/hold.h) when it is used, and one of a
- * mount at rest is not: so the main thread wakes, now and then, every thread
- * that waits for a request.
+ * A session renews what it holds (client/hold.h), and closes what was left for
+ * it, when it is used, and one of a mount at rest is not: so the main thread
+ * wakes, now and then, every thread that waits for a request.
  *
  * The end: the mount goes, the kernel answers ENODEV to every read of the
  * device, each thread leaves its loop and closes its session.
@@ -102,8 +102,10 @@ static void serve(struct member *member)
         member->is_waiting = false;
         if (atomic_fetch_sub(&crew->idle, 1) == 1 && rc > 0)
             start_next(crew);
-        if (rc == -EINTR)
+        if (rc == -EINTR) {
+            close_left(member);
             capstan_session_progress(member->face.session);
+        }
         if (rc == -EINTR || rc == -EAGAIN)
             continue;
         if (rc <= 0)

@@ -21,7 +21,8 @@ struct hold {
 };
 
 struct holds {
-    uint64_t grace_ns; /* until then clients of before the restart may come */
+    uint64_t grace_ns; /* until then everything is taken for held */
+    bool has_lost;     /* one that there was no room for */
     unsigned count;
     struct hold *chains[CHAINS];
 };
@@ -74,8 +75,10 @@ void holds_add(struct holds *holds, uint64_t ino, uint64_t client, uint64_t now)
             break;
     if (hold == NULL) {
         hold = holds->count < HOLDS_MAX ? mem_calloc(1, sizeof(*hold)) : NULL;
-        if (hold == NULL)
+        if (hold == NULL) {
+            holds->has_lost = true;
             return;
+        }
         *hold = (struct hold){.next = *chain, .ino = ino, .client = client};
         *chain = hold;
         holds->count++;
@@ -93,6 +96,12 @@ void holds_drop(struct holds *holds, uint64_t ino, uint64_t client)
         else
             at = &(*at)->next;
     }
+}
+
+void holds_settle(struct holds *holds)
+{
+    if (!holds->has_lost)
+        holds->grace_ns = 0;
 }
 
 bool holds_has(struct holds *holds, uint64_t ino, uint64_t now)

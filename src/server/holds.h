@@ -3,8 +3,9 @@
  * Files without a name that clients have open: kept from the reaper under a
  * lease, which the client renews until its last close.
  *
- * The table is in memory. After a restart every file that was held is taken for
- * held until a lease has passed, in which time its clients renew.
+ * The table is in memory. What was held before the start is added by the first
+ * sweep of the reaper, for a client 0, and stays for a lease, in which time its
+ * clients renew; until that sweep has ended, everything is taken for held.
  *
  * Units    nanoseconds.
  * Threads  the target's reactor.
@@ -32,6 +33,9 @@ void holds_destroy(struct holds **holds_p);
 void holds_add(struct holds *holds, uint64_t ino, uint64_t client,
                uint64_t now);
 void holds_drop(struct holds *holds, uint64_t ino, uint64_t client);
+
+/** What was held before the start has been added. */
+void holds_settle(struct holds *holds);
 
 /** Must it stay? */
 bool holds_has(struct holds *holds, uint64_t ino, uint64_t now);

@@ -48,6 +48,7 @@ struct reaper {
     uint64_t total;  /* seen by a list */
     bool is_counted; /* how many there are, since the start */
     uint64_t next_ns;
+    bool is_settled; /* a sweep has seen all that was held at the start */
     bool is_sweeping;
     bool is_kicked;
     bool has_failed; /* in this sweep */
@@ -124,6 +125,10 @@ static void end_sweep(struct reaper *reaper)
 {
     uint64_t now = clock_now(reaper->target->clock);
 
+    if (!reaper->is_settled && reaper->op.rc == 0) {
+        reaper->is_settled = true;
+        holds_settle(reaper->target->holds);
+    }
     reaper->is_sweeping = false;
     reaper->cursor = 0;
     if (reaper->is_kicked)
@@ -143,15 +148,24 @@ static void end_list(struct reaper *reaper)
         end_sweep(reaper);
 }
 
+/* Somebody has it open; or had before the start, and may come again. */
+static bool must_stay(struct reap *reap)
+{
+    struct srv_target *target = reap->reaper->target;
+    uint64_t now = clock_now(target->clock);
+
+    if (!reap->is_held)
+        return false;
+    if (!reap->reaper->is_settled)
+        holds_add(target->holds, reap->req.ino, 0, now);
+    return holds_has(target->holds, reap->req.ino, now);
+}
+
 /* What somebody has open is left for another sweep. */
 static void begin(struct reap *reap)
 {
-    struct srv_target *target = reap->reaper->target;
-
     reap->column = 0;
-    reap->has_failed =
-        reap->is_held &&
-        holds_has(target->holds, reap->req.ino, clock_now(target->clock));
+    reap->has_failed = must_stay(reap);
     if (reap->has_failed)
         reap_end(reap);
     else

@@ -406,6 +406,37 @@ static void test_a_file_outlives_its_name_while_it_is_open(void)
     stop();
 }
 
+/* Its space with it, also in the first hour of a server; what was held before a
+ * restart stays for a lease. */
+static void test_a_removed_file_goes_with_its_last_close(void)
+{
+    struct capstan_file *file, *other;
+
+    start();
+    for (unsigned i = 0; i < 2; i++) {
+        file = make("/f", 0644);
+        CU_ASSERT_EQUAL(capstan_unlink(s(0), "/f"), 0);
+        sim_run(&sim, 10 * NS_PER_SEC);
+        CU_ASSERT_EQUAL(sim_counter(&sim, COUNTER_orphans), 1);
+        CU_ASSERT_EQUAL(capstan_file_close(&file), 0);
+        sim_run(&sim, 10 * NS_PER_SEC);
+        CU_ASSERT_EQUAL(sim_counter(&sim, COUNTER_orphans), 0);
+        for (unsigned k = 0; k < 4; k++) /* the same again after a restart */
+            sim_kill(&sim, k);
+        sim_run(&sim, 20 * NS_PER_SEC);
+    }
+    other = make("/g", 0644);
+    CU_ASSERT_EQUAL(capstan_unlink(s(0), "/g"), 0);
+    for (unsigned k = 0; k < 4; k++)
+        sim_kill(&sim, k);
+    sim_run(&sim, 3000 * NS_PER_SEC);
+    CU_ASSERT_EQUAL(sim_counter(&sim, COUNTER_orphans), 1);
+    sim_run(&sim, 700 * NS_PER_SEC);
+    CU_ASSERT_EQUAL(sim_counter(&sim, COUNTER_orphans), 0);
+    CU_ASSERT_EQUAL(capstan_file_close(&other), 0);
+    stop();
+}
+
 /* Removed files whose homes are dead are closed at once all the same: one close
  * waits a moment, not each for as long as the session would. */
 static void test_closing_removed_files_does_not_wait_for_dead_servers(void)
@@ -846,6 +877,7 @@ int main(void)
         UNIT_TEST(test_hard_links_share_one_file),
         UNIT_TEST(test_times_follow_what_is_done),
         UNIT_TEST(test_a_file_outlives_its_name_while_it_is_open),
+        UNIT_TEST(test_a_removed_file_goes_with_its_last_close),
         UNIT_TEST(
             test_closing_removed_files_does_not_wait_for_dead_servers),
         UNIT_TEST(test_appends_stand_one_behind_the_other),
