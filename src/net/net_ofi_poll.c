@@ -6,10 +6,10 @@
  * a slot: an operation's slot is freed and its callback runs; a receive's slot
  * hands its buffer to the owner, and is posted again when that is released.
  *
- * net_wait() polls for a moment, since most answers come within microseconds,
- * then sleeps: on the queue's descriptor, or, where the provider has none, in
- * naps that grow to a millisecond. It yields between polls: processors are
- * shared with the very peers it waits for.
+ * net_wait() polls for a moment, while answers come as soon as that
+ * (base/spin.h), then sleeps: on the queue's descriptor, or, where the provider
+ * has none, in naps that grow to a millisecond. It yields between polls:
+ * processors are shared with the very peers it waits for.
  *
  * Possible failure modes are: an operation that failed (its error is mapped
  * once, by ofi_error), a receive that failed (the buffer is posted again), a
@@ -288,6 +288,7 @@ int ofi_may_sleep(struct net *base)
     if (net->waiting != NULL &&
         net->waiting->next_try_ns <= clock_now(net->clock))
         return -EAGAIN;
+    net->nskipped = SKIPS_MAX; /* its queue may be what ends the sleep */
     if (net->wait_fd < 0)
         return 0;
     if (fi_trywait(net->fabric, fids, 1) != 0)
@@ -322,23 +323,40 @@ static void doze(struct ofi_net *net, uint64_t limit_ns, uint64_t *nap_ns)
         ppoll(&fd, 1, &time, NULL);
 }
 
+/* Without a descriptor there is no sleep that an event ends. */
+static bool begins_with_spin(struct ofi_net *net)
+{
+    return net->wait_fd < 0 || spin_begin(&net->spin);
+}
+
 int ofi_wait(struct net *base, uint64_t until_ns)
 {
     struct ofi_net *net = ofi_of(base);
-    uint64_t now_ns = clock_now(net->clock);
-    uint64_t spin_until_ns = now_ns + SPIN_NS, nap_ns = NAP_MIN_NS;
+    uint64_t now_ns = clock_now(net->clock), nap_ns = NAP_MIN_NS;
+    bool is_spinning = begins_with_spin(net);
+    uint64_t spin_until_ns = now_ns + (is_spinning ? SPIN_NS : 0);
     int nhandled;
 
     for (;;) {
         nhandled = ofi_poll(base);
         if (nhandled > 0)
-            return nhandled;
+            break;
         now_ns = clock_now(net->clock);
         if (now_ns >= until_ns)
             return 0;
-        if (now_ns < spin_until_ns || ofi_may_sleep(base) != 0)
+        if (now_ns < spin_until_ns) {
+            sched_yield();
+            continue;
+        }
+        if (is_spinning)
+            spin_end(&net->spin, false);
+        is_spinning = false;
+        if (ofi_may_sleep(base) != 0)
             sched_yield();
         else
             doze(net, until_ns - now_ns, &nap_ns);
     }
+    if (is_spinning)
+        spin_end(&net->spin, true);
+    return nhandled;
 }

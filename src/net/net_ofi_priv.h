@@ -21,6 +21,7 @@
 
 #include "base/err.h"
 #include "base/pool.h"
+#include "base/spin.h"
 #include "net/net.h"
 
 #include <stdatomic.h>
@@ -136,6 +137,7 @@ struct ofi_net {
     bool is_timed;           /* it runs, or ran out */
     int both_fd;             /* wait_fd, then: of provider, bell and timer */
     bool is_resting;         /* the table says that we sleep */
+    struct spin spin;        /* of net_wait() */
     struct pool lane_pool;   /* receive buffers of lanes */
     uint16_t lanes[OFI_LANES_MAX]; /* those open, as of nlanes_seen */
     unsigned nlanes;

@@ -3,10 +3,11 @@
  * The loop of a target's thread.
  *
  * The happy path: turns, as long as there is something to do; then a short
- * spin, for most requests are followed by another; then sleep until the net,
- * the objects, the names or srv_target_wake() have something, or a timer is
- * due. Before it sleeps on the net's descriptor the loop asks net_may_sleep(),
- * since a provider may hold events that its descriptor does not show.
+ * spin, while spins catch the next request often enough (base/spin.h); then
+ * sleep until the net, the objects, the names or srv_target_wake() have
+ * something, or a timer is due. Before it sleeps on the net's descriptor the
+ * loop asks net_may_sleep(), since a provider may hold events that its
+ * descriptor does not show.
  *
  * A provider without a descriptor is waited for by net_wait(), in naps: short
  * ones while objects or names are at work, since their descriptors are not
@@ -101,20 +102,54 @@ static void tell_late(const struct srv_target *target, uint64_t for_ns)
 /* Turns and rests, until `is_over` says so or the time has come. */
 typedef bool is_over_fn(const struct srv_target *target, const void *ctx);
 
+/* Nothing is to be done: the wait for more. */
+struct idle {
+    bool has_begun;
+    bool is_spinning;
+    uint64_t spin_until_ns;
+};
+
+static void begin_idle(struct srv_target *target, struct idle *idle,
+                       uint64_t now)
+{
+    idle->has_begun = true;
+    idle->is_spinning =
+        !net_caps(target->net)->has_wait_fd || spin_begin(&target->spin);
+    idle->spin_until_ns = idle->is_spinning ? now + SPIN_NS : now;
+}
+
+/* The spin is over: it has caught something, or sleep comes. */
+static void end_spin(struct srv_target *target, struct idle *idle,
+                     bool is_caught)
+{
+    if (idle->is_spinning)
+        spin_end(&target->spin, is_caught);
+    idle->is_spinning = false;
+}
+
 static void turn_until(struct srv_target *target, is_over_fn *is_over,
                        const void *ctx, uint64_t until_ns)
 {
     uint64_t now = clock_now(target->clock), before;
-    uint64_t busy_ns = now; /* when there was something to do */
+    struct idle idle = {0};
+    bool has_moved;
 
     while (now < until_ns && !is_over(target, ctx)) {
         before = now;
-        if (srv_target_poll(target) > 0)
-            busy_ns = clock_now(target->clock);
+        has_moved = srv_target_poll(target) > 0;
         now = clock_now(target->clock);
         tell_late(target, now - before);
-        if (now - busy_ns >= SPIN_NS)
-            rest(target, now);
+        if (has_moved) {
+            end_spin(target, &idle, true);
+            idle.has_begun = false;
+            continue;
+        }
+        if (!idle.has_begun)
+            begin_idle(target, &idle, now);
+        if (now < idle.spin_until_ns)
+            continue;
+        end_spin(target, &idle, false);
+        rest(target, now);
     }
 }
 

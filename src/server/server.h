@@ -16,6 +16,7 @@
 #define CAPSTAN_SERVER_SERVER_H
 
 #include "base/pool.h"
+#include "base/spin.h"
 #include "proto/counters.h"
 #include "rpc/rpc.h"
 #include "server/data.h"
@@ -58,6 +59,7 @@ struct srv_target {
     struct counters counters;
     struct data data; /* reads and writes */
     unsigned ncorrupt_logged;
+    struct spin spin; /* of the reactor */
 
     struct names_task *names_all, *names_free;
     struct object_task *objects_all, *objects_free;
