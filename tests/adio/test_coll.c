@@ -340,6 +340,43 @@ static void test_overlapping_writes_reach_storage_once(void)
     file_close(&file);
 }
 
+/* All ranks read from 0 on, each further than the last one, out of a local page
+ * cache, where one step at a time is under way: each byte leaves storage once,
+ * also at the end of the file and where slots are used again. */
+static void test_overlapping_reads_leave_storage_once(void)
+{
+    static const uint64_t sizes[] = {MIB, 250000, 10};
+    uint64_t length = 200000 + 30001 * (uint64_t)test.rank;
+    uint64_t all = 200000 + 30001 * (uint64_t)(test.size - 1);
+    struct adio_file file;
+    struct access access;
+    struct adio_error error;
+    uint64_t bytes;
+
+    test.what = "reads that overlap";
+    fault.layout.cheap_piece = 2000;
+    for (int i = 0; i < 3; i++) {
+        file_fill(test.seed, sizes[i]);
+        file_open(&file);
+        file.hints.cb_buffer_size = 4096;
+        access_init(&access, length);
+        if (test.size < 4 || test.rank > 0) /* one may want nothing */
+            access_add(&access, 0, length, 0, 1, 0, 0);
+        for (int k = 0; k < 3; k++) {
+            memset(access.memory, UNTOUCHED, length);
+            CHECK(coll_run(&file, COLL_READ, access.runs, access.n, NULL,
+                           &bytes, &error) == 0);
+            CHECK(bytes == access_bytes_below(&access, sizes[i]));
+            CHECK(access_holds(&access, test.seed, sizes[i]));
+            CHECK(sum_of(file.explain.bytes_storage) ==
+                  (all < sizes[i] ? all : sizes[i]));
+        }
+        access_fini(&access);
+        file_close(&file);
+    }
+    fault.layout.cheap_piece = 0;
+}
+
 /* By messages too: of ranks that write the same the nearest to the aggregator
  * sends it, which is the aggregator itself; a tail is its rank's own. */
 static void test_equal_writes_are_sent_once(void)
@@ -564,6 +601,7 @@ int main(int argc, char **argv)
     test_same_requests_are_not_sent_again();
     test_two_under_way_are_stepped_in_any_order();
     test_overlapping_writes_reach_storage_once();
+    test_overlapping_reads_leave_storage_once();
     test_equal_writes_are_sent_once();
     test_random(test.seed, atoi(argv[2]));
     test_faults(test.seed);

@@ -19,6 +19,13 @@ struct fault fault;
 
 static const struct adio_driver *real;
 
+/* What fails is set anew; the layout stays. */
+static void set_fault(struct fault how)
+{
+    how.layout = fault.layout;
+    fault = how;
+}
+
 static bool is_due(int *countdown)
 {
     if (*countdown == 0 || --*countdown > 0)
@@ -181,7 +188,7 @@ static void fail_once(struct adio_file *file, enum coll_verb verb,
     if (verb == COLL_WRITE)
         file_fill(test.seed + 1, FILE_SIZE);
     if (test.rank == where)
-        fault = how;
+        set_fault(how);
     rc = run_faulty(file, verb, shape);
     has_struck = any(fault.has_struck);
     if (may_take_over(file)) {
@@ -192,7 +199,7 @@ static void fail_once(struct adio_file *file, enum coll_verb verb,
         if (rc != 0)
             CHECK(rc == how.code);
     }
-    fault = (struct fault){0};
+    set_fault((struct fault){0});
     if (verb == COLL_WRITE && rc != 0)
         file_fill(test.seed, FILE_SIZE);
     read_all_right(file, shape);
@@ -270,8 +277,8 @@ static void lose_all(struct adio_file *file, enum coll_verb verb,
     make_access(&access, shape);
     if (verb == COLL_WRITE)
         memset(access.memory, 1, access.memory_size);
-    fault =
-        (struct fault){.start_countdown = n, .is_lasting = true, .code = -EIO};
+    set_fault(
+        (struct fault){.start_countdown = n, .is_lasting = true, .code = -EIO});
     rc = coll_run(file, verb, access.runs, access.n, NULL, &bytes, &error);
     rc = agreed(rc, &error);
     CHECK(rc == 0 || rc == -EIO);
@@ -285,7 +292,7 @@ static void lose_all(struct adio_file *file, enum coll_verb verb,
         CHECK(bytes <= bytes_read(&access) + FILE_SIZE / 64); /* 0xa5 data */
     else
         CHECK(sum_of(bytes) <= bytes_written());
-    fault = (struct fault){0};
+    set_fault((struct fault){0});
     access_fini(&access);
     file_fill(test.seed, FILE_SIZE);
     read_all_right(file, shape);
@@ -388,5 +395,11 @@ void test_faults(uint64_t seed)
     file.hints.cb_buffer_size = 4096;
     file.hints.cb_nodes = 0;
     fail_everywhere(&file, COLL_WRITE, ALIKE);
+    fault.layout.cheap_piece = 1; /* one step of a rank at a time */
+    fail_everywhere(&file, COLL_READ, ALIKE);
+    for (int n = 1; n <= 4; n++)
+        lose_all(&file, COLL_READ, ALIKE, n);
+    fail_memory(&file, COLL_READ, ALIKE, test.size - 1);
+    fault.layout.cheap_piece = 0;
     file_close(&file);
 }
