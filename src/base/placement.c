@@ -31,3 +31,15 @@ uint16_t placement_owner(uint64_t parent, const char *text, size_t len,
 
     return fanout[hash_name(parent, text, len) % count];
 }
+
+void placement_columns(uint16_t owner, const uint16_t *targets, unsigned n,
+                       unsigned width, uint16_t *columns_out)
+{
+    unsigned at = 0;
+
+    assert(width >= 1 && width <= n);
+    while (targets[at] != owner)
+        at++;
+    for (unsigned i = 0; i < width; i++)
+        columns_out[i] = targets[(at + i) % n];
+}

@@ -30,4 +30,15 @@ unsigned placement_fanout(uint64_t dir_ino, const uint16_t *targets, unsigned n,
 uint16_t placement_owner(uint64_t parent, const char *text, size_t len,
                          const uint16_t *targets, unsigned n);
 
+/**
+ * The targets of a new file. Its record keeps them, so nobody computes them
+ * again.
+ *
+ * @param owner        its entry's owner: column 0; the others follow in the ring.
+ * @param width        1 .. min(n, LAYOUT_WIDTH_MAX).
+ * @param columns_out  width distinct ids.
+ */
+void placement_columns(uint16_t owner, const uint16_t *targets, unsigned n,
+                       unsigned width, uint16_t *columns_out);
+
 #endif

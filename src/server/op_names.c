@@ -403,23 +403,19 @@ static int choose_layout(const struct srv_target *target,
 {
     const struct cluster *cluster = target->cluster;
     unsigned width = req->width != 0 ? req->width : cluster->width;
-    unsigned i, at = 0;
 
     if (width > cluster->ntargets)
         width = cluster->ntargets;
     if (width > LAYOUT_WIDTH_MAX)
         width = LAYOUT_WIDTH_MAX;
-    while (cluster->target_ids[at] != target->config.target)
-        at++;
     *layout_out = (struct layout){
         .stripe_size =
             req->stripe_size != 0 ? req->stripe_size : cluster->stripe_size,
         .width = (uint16_t)width,
         .replicas = 1,
     };
-    for (i = 0; i < width; i++)
-        layout_out->targets[i] =
-            cluster->target_ids[(at + i) % cluster->ntargets];
+    placement_columns(target->config.target, cluster->target_ids,
+                      cluster->ntargets, width, layout_out->targets);
     return layout_check(layout_out);
 }
 

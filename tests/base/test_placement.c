@@ -55,6 +55,17 @@ static void test_records_spread_evenly(void)
     }
 }
 
+static void test_columns_are_the_ring_from_the_owner_on(void)
+{
+    uint16_t columns[LAYOUT_WIDTH_MAX];
+
+    placement_columns(990, targets, NTARGETS, 4, columns);
+    CU_ASSERT(columns[0] == 990 && columns[1] == 1000);
+    CU_ASSERT(columns[2] == 10 && columns[3] == 20);
+    placement_columns(10, targets, 1, 1, columns);
+    CU_ASSERT_EQUAL(columns[0], 10);
+}
+
 /* Placement is part of the format: these values never change. */
 static void test_placement_is_the_same_for_ever(void)
 {
@@ -75,6 +86,7 @@ int main(void)
     static const struct unit_test tests[] = {
         UNIT_TEST(test_fanout_is_distinct_targets_of_the_cluster),
         UNIT_TEST(test_records_spread_evenly),
+        UNIT_TEST(test_columns_are_the_ring_from_the_owner_on),
         UNIT_TEST(test_placement_is_the_same_for_ever),
     };
 
