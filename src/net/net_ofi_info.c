@@ -166,6 +166,7 @@ int ofi_info_get(const struct net_config *config, struct fi_info **info_out)
     char source[NI_MAXHOST];
     int rc;
 
+    ofi_signals_free();
     take_less_memory();
     if (is_shm) /* names are ours: net_ofi_shm.c */
         return ask_either("shm", NULL, NULL, info_out) == 0 ? 0 : -ENODATA;

@@ -199,6 +199,11 @@ int ofi_error(int fi_errno_code);
 /** Open a blocked shm endpoint anew under its name; all operations end. */
 void ofi_renew(struct ofi_net *net);
 
+/* --- net_ofi_signals.c --- */
+
+/** Give signals back that a library of libfabric's has taken. */
+void ofi_signals_free(void);
+
 /* --- net_ofi_info.c --- */
 
 /** Choose provider and address. @return 0, -EINVAL, -ENODATA or -ENOMEM. */
