@@ -445,12 +445,14 @@ static void test_open_survives_no_memory(void)
 }
 
 /* Not those of a library that libfabric brings along, which would call exit(3)
- * in the middle of a call. */
+ * in the middle of a call. Provider "shm" has its own, to remove its files. */
 static void test_signals_have_their_defaults(void)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGSEGV};
     struct sigaction action;
 
+    if (strcmp(provider, "shm") == 0)
+        return;
     for (unsigned i = 0; i < 3; i++) {
         CU_ASSERT_EQUAL(sigaction(numbers[i], NULL, &action), 0);
         CU_ASSERT_PTR_EQUAL(action.sa_handler, SIG_DFL);
