@@ -20,6 +20,9 @@ static void allocated(size_t bytes)
     total.allocated += bytes;
 }
 
+/* Seen from libraries too: where one of them defines such a call itself, as
+ * those of sanitizers do, the linker takes its name for one of these. */
+#pragma GCC visibility push(default)
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *old, size_t size);
@@ -28,6 +31,7 @@ int __wrap_posix_memalign(void **memory_out, size_t alignment, size_t size);
 char *__wrap_strdup(const char *text);
 void *__wrap_memcpy(void *to, const void *from, size_t size);
 void *__wrap_memmove(void *to, const void *from, size_t size);
+#pragma GCC visibility pop
 
 void *__wrap_malloc(size_t size)
 {
