@@ -9,7 +9,8 @@
  *
  * Close: one Allreduce tells whether anybody wrote, and is the barrier after
  * which no rank still moves data; what was written is flushed, by rank 0 alone
- * where that is enough; the driver's file is closed; rank 0 deletes it if the access mode says so.
+ * where that is enough; the driver's file is closed; rank 0 deletes it if the
+ * access mode says so.
  *
  * Possible failure modes are: any rank cannot open: those that could close
  * again, and a file that rank 0 created stays; access modes differ: -ENOTUNIQ;
