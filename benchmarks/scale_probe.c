@@ -282,8 +282,9 @@ static void measure_sessions(unsigned n, char **pids)
     printf("{\"shape\": \"sessions\", \"clients\": %u, "
            "\"client_bytes\": %.1f, \"server_bytes\": %.1f, "
            "\"servers_before\": %llu}\n",
-           n, (double)(own() - client) / n,
-           (double)(resident(pids) - servers) / n, (unsigned long long)servers);
+           n, ((double)own() - (double)client) / n,
+           ((double)resident(pids) - (double)servers) / n, /* may shrink */
+           (unsigned long long)servers);
     for (unsigned i = 0; i <= n; i++) {
         capstan_file_close(&files[i]);
         capstan_session_close(&sessions[i]);
