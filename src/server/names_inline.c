@@ -12,7 +12,7 @@
 struct inline_exec {
     struct names_exec exec; /* first */
     struct names_batch batch;
-    struct names_queue todo;
+    struct names_queue queued;
 };
 
 static int inline_create(const struct names_exec_config *config,
@@ -29,7 +29,7 @@ static int inline_create(const struct names_exec_config *config,
         return rc;
     }
     self->exec.driver = &names_inline;
-    names_queue_init(&self->todo);
+    names_queue_init(&self->queued);
     *exec_out = &self->exec;
     return 0;
 }
@@ -44,7 +44,7 @@ static void inline_destroy(struct names_exec *exec)
 
 static void inline_submit(struct names_exec *exec, struct names_op *op)
 {
-    names_queue_push(&((struct inline_exec *)exec)->todo, op);
+    names_queue_push(&((struct inline_exec *)exec)->queued, op);
 }
 
 static int inline_poll(struct names_exec *exec)
@@ -53,10 +53,10 @@ static int inline_poll(struct names_exec *exec)
     struct names_queue batch;
     int n;
 
-    if (self->todo.head == NULL)
+    if (self->queued.head == NULL)
         return 0;
     names_queue_init(&batch);
-    names_queue_move(&self->todo, &batch, NAMES_BATCH_MAX);
+    names_queue_move(&self->queued, &batch, NAMES_BATCH_MAX);
     names_batch_run(&self->batch, &batch);
     exec->commits = self->batch.commits;
     exec->unsynced = self->batch.unsynced;

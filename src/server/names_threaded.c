@@ -7,7 +7,7 @@
  * right here, in one transaction and from memory alone: to wake a thread and be
  * woken by it costs ten times what a look-up does.
  *
- * Else it goes to `todo` and wakes the thread; the thread takes up to
+ * Else it goes to `given` and wakes the thread; the thread takes up to
  * NAMES_BATCH_MAX of them, runs the batch, appends it to `ended` and writes the
  * eventfd; poll() takes `ended` and calls back. While a batch commits, the next
  * one gathers: that is the group commit.
@@ -18,7 +18,7 @@
  *
  * Possible failure modes are those of a batch (names_batch.c).
  *
- * The lock: `mutex` guards todo, ended, the two counts beside them and
+ * The lock: `mutex` guards given, ended, the two counts beside them and
  * is_stopping; it is held for a few pointer moves only, never over a call that
  * may block. An operation itself has one owner at a time: the reactor, a
  * queue, or the thread. The batch belongs to the thread while the reactor waits
@@ -45,7 +45,7 @@ struct threaded_exec {
     atomic_bool has_ended; /* a hint, so that an idle poll takes no lock */
     pthread_mutex_t mutex;
     pthread_cond_t is_queued;
-    struct names_queue todo;
+    struct names_queue given;
     struct names_queue ended;
     uint64_t commits;
     uint64_t unsynced;
@@ -59,10 +59,10 @@ static bool take_batch(struct threaded_exec *self, struct names_queue *batch)
 
     names_queue_init(batch);
     pthread_mutex_lock(&self->mutex);
-    while (self->todo.head == NULL && !self->is_stopping)
+    while (self->given.head == NULL && !self->is_stopping)
         pthread_cond_wait(&self->is_queued, &self->mutex);
     is_stopping = self->is_stopping;
-    names_queue_move(&self->todo, batch, NAMES_BATCH_MAX);
+    names_queue_move(&self->given, batch, NAMES_BATCH_MAX);
     pthread_mutex_unlock(&self->mutex);
     return !is_stopping;
 }
@@ -120,7 +120,7 @@ static int threaded_create(const struct names_exec_config *config,
         return -ENOMEM;
     self->exec.driver = &names_threaded;
     names_queue_init(&self->fresh);
-    names_queue_init(&self->todo);
+    names_queue_init(&self->given);
     names_queue_init(&self->ended);
     self->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (self->event_fd < 0) {
@@ -172,7 +172,7 @@ static void hand_over(struct threaded_exec *self)
     self->nthere += self->exec.queued;
     self->exec.queued = 0;
     pthread_mutex_lock(&self->mutex);
-    names_queue_move(&self->fresh, &self->todo, UINT32_MAX);
+    names_queue_move(&self->fresh, &self->given, UINT32_MAX);
     pthread_cond_signal(&self->is_queued);
     pthread_mutex_unlock(&self->mutex);
 }
