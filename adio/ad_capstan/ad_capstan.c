@@ -363,7 +363,7 @@ static int ad_allocate(struct adio_file *file, uint64_t size,
     int rc;
 
     enter();
-    rc = capstan_file_allocate(of(file), size);
+    rc = capstan_file_allocate(of(file), 0, size, 0);
     if (rc != 0)
         fail(file, rc, error);
     leave();

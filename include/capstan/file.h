@@ -152,15 +152,23 @@ int capstan_file_size(struct capstan_file *file, uint64_t *size_out);
 /** Make the file exactly `size` bytes long; new bytes read as zeros. */
 int capstan_file_truncate(struct capstan_file *file, uint64_t size);
 
+enum capstan_allocate_flags {
+    CAPSTAN_ALLOCATE_KEEP_SIZE = 1 /* the file's size stays as it is */
+};
+
 /**
- * Have storage for the first `size` bytes set aside on the servers' devices, and
- * make the file at least so long. Bytes that were written stay.
+ * Have storage for `length` bytes from `offset` on set aside on the servers'
+ * devices, and make the file long enough to hold them. Bytes that were written
+ * stay.
  *
+ * @param flags  of enum capstan_allocate_flags.
  * @return 0, -EBADF (not opened to write), -ENOSPC (the size is as it was, but
  *         some servers may have set storage aside), -ENOTSUP (a device whose file
- *         system cannot), -EFBIG, -ETIMEDOUT.
+ *         system cannot, or an older server), -EFBIG, -EINVAL (flags),
+ *         -ETIMEDOUT.
  */
-int capstan_file_allocate(struct capstan_file *file, uint64_t size);
+int capstan_file_allocate(struct capstan_file *file, uint64_t offset,
+                          uint64_t length, unsigned flags);
 
 /** Everything written to the file before, by anyone, is durable when this
  *  returns 0. */

@@ -118,29 +118,39 @@ static int set_striped(struct capstan_session *session, struct inode *inode,
     return 0;
 }
 
-/* What all columns are asked: obj_sync, or obj_truncate to each one's part of
- * `size`. */
+/* What all columns are asked: obj_sync, obj_truncate to each one's part of
+ * `size`, or obj_allocate of its part of what lies between `from` and `size`. */
 struct ask {
     uint16_t opcode;
-    enum proto_resize how;
+    bool keeps_size;
+    uint64_t from;
     uint64_t size;
 };
+
+static uint64_t column_size(const struct layout *layout, unsigned column,
+                            uint64_t size)
+{
+    return layout_object_size(layout->stripe_size, layout_columns(layout),
+                              column, size);
+}
 
 static void column_init(const struct inode *inode, unsigned column,
                         const struct ask *ask, struct cli_call *call)
 {
     const struct layout *layout = &inode->layout;
+    uint64_t from = column_size(layout, column, ask->from);
+    uint64_t size = column_size(layout, column, ask->size);
 
     call->target = layout->targets[column];
     call->opcode = ask->opcode;
-    if (ask->opcode == PROTO_OP_obj_sync) {
+    if (ask->opcode == PROTO_OP_obj_sync)
         call->req.obj_sync.ino = inode->ino;
-        return;
-    }
-    call->req.obj_truncate.ino = inode->ino;
-    call->req.obj_truncate.size = layout_object_size(
-        layout->stripe_size, layout_columns(layout), column, ask->size);
-    call->req.obj_truncate.how = (uint8_t)ask->how;
+    else if (ask->opcode == PROTO_OP_obj_truncate)
+        call->req.obj_truncate =
+            (struct proto_req_obj_truncate){inode->ino, size, PROTO_RESIZE};
+    else
+        call->req.obj_allocate = (struct proto_req_obj_allocate){
+            inode->ino, from, size - from, ask->keeps_size};
 }
 
 /* Ask every column that holds bytes at once. */
@@ -168,25 +178,26 @@ static int ask_columns(struct capstan_session *session,
 }
 
 static int resize(struct capstan_session *session, struct inode *inode,
-                  enum proto_resize how, uint64_t size, uint64_t deadline_ns,
-                  const char *what)
+                  const struct ask *ask, uint64_t deadline_ns, const char *what)
 {
-    const struct ask ask = {PROTO_OP_obj_truncate, how, size};
     const struct layout *layout = &inode->layout;
     int rc = 0;
 
     cli_ahead_drop(session, inode->ino);
-    if (!layout->is_striped && layout->width > 1 && size > layout->stripe_size)
+    if (!layout->is_striped && layout->width > 1 &&
+        ask->size > layout->stripe_size)
         rc = set_striped(session, inode, deadline_ns, what);
     if (rc == 0)
-        rc = ask_columns(session, inode, &ask, deadline_ns, what);
+        rc = ask_columns(session, inode, ask, deadline_ns, what);
     return rc;
 }
 
 int cli_resize(struct capstan_session *session, struct inode *inode,
                uint64_t size, uint64_t deadline_ns, const char *what)
 {
-    return resize(session, inode, PROTO_RESIZE, size, deadline_ns, what);
+    const struct ask ask = {.opcode = PROTO_OP_obj_truncate, .size = size};
+
+    return resize(session, inode, &ask, deadline_ns, what);
 }
 
 void cli_set_id_drop(struct capstan_file *file)
@@ -198,10 +209,9 @@ void cli_set_id_drop(struct capstan_file *file)
                   file->path, &inode) != 0;
 }
 
-static int change_size(struct capstan_file *file, enum proto_resize how,
-                       uint64_t size)
+static int change_size(struct capstan_file *file, const struct ask *ask,
+                       const char *what)
 {
-    const char *what = how == PROTO_RESIZE ? "truncate" : "allocate";
     struct capstan_session *session = file->session;
     uint64_t deadline = cli_deadline(session);
     int rc = cli_enter(session);
@@ -210,12 +220,12 @@ static int change_size(struct capstan_file *file, enum proto_resize how,
         return rc;
     if (!(file->flags & CAPSTAN_OPEN_WRITE))
         return cli_fail(session, -EBADF, "%s %s", what, file->path);
-    if (size > INT64_MAX)
+    if (ask->size > INT64_MAX)
         return cli_fail(session, -EFBIG, "%s %s", what, file->path);
     rc =
         cli_touch(session, file->inode.ino, deadline, file->path, &file->inode);
     if (rc == 0)
-        rc = resize(session, &file->inode, how, size, deadline, file->path);
+        rc = resize(session, &file->inode, ask, deadline, file->path);
     if (rc == 0)
         file->is_dirty = true;
     return rc;
@@ -223,12 +233,24 @@ static int change_size(struct capstan_file *file, enum proto_resize how,
 
 int capstan_file_truncate(struct capstan_file *file, uint64_t size)
 {
-    return change_size(file, PROTO_RESIZE, size);
+    const struct ask ask = {.opcode = PROTO_OP_obj_truncate, .size = size};
+
+    return change_size(file, &ask, "truncate");
 }
 
-int capstan_file_allocate(struct capstan_file *file, uint64_t size)
+int capstan_file_allocate(struct capstan_file *file, uint64_t offset,
+                          uint64_t length, unsigned flags)
 {
-    return change_size(file, PROTO_ALLOCATE, size);
+    const struct ask ask = {
+        .opcode = PROTO_OP_obj_allocate,
+        .keeps_size = (flags & CAPSTAN_ALLOCATE_KEEP_SIZE) != 0,
+        .from = offset,
+        .size = length > UINT64_MAX - offset ? UINT64_MAX : offset + length,
+    };
+
+    if ((flags & ~(unsigned)CAPSTAN_ALLOCATE_KEEP_SIZE) != 0)
+        return -EINVAL;
+    return change_size(file, &ask, "allocate");
 }
 
 static const struct ask sync_ask = {.opcode = PROTO_OP_obj_sync};

@@ -215,6 +215,26 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data,
         fuse_reply_write(req, done);
 }
 
+/* The kernel has looked at offset and length, and whether it may be written. */
+static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
+                         off_t length, struct fuse_file_info *info)
+{
+    unsigned flags = mode != 0 ? CAPSTAN_ALLOCATE_KEEP_SIZE : 0;
+    struct open_file *open_file = opened(info);
+    struct capstan_file *file;
+    int rc = (mode & ~FALLOC_FL_KEEP_SIZE) != 0 ? -EOPNOTSUPP
+                                                : opens_file(open_file, &file);
+
+    atomic_fetch_add(&fs_of(req)->changes, 1);
+    if (rc == 0) {
+        drop_set_id(req, open_file);
+        open_file->is_dirty = true;
+        rc = capstan_file_allocate(file, (uint64_t)offset, (uint64_t)length,
+                                   flags);
+    }
+    fs_reply(req, rc);
+}
+
 static int sync_file(fuse_req_t req, struct open_file *open_file)
 {
     struct capstan_file *file;
@@ -258,6 +278,7 @@ void fs_file_ops(struct fuse_lowlevel_ops *ops)
     ops->create = op_create;
     ops->read = op_read;
     ops->write = op_write;
+    ops->fallocate = op_fallocate;
     ops->fsync = op_fsync;
     ops->flush = op_flush;
     ops->release = op_release;

@@ -157,6 +157,7 @@ long px_pwrite(struct px_open *open, const void *data, size_t len,
 long px_lseek(int fd, struct px_open *open, off_t offset, int whence);
 long px_fsync(struct px_open *open);
 long px_ftruncate(struct px_open *open, off_t size);
+long px_fallocate(struct px_open *open, int mode, off_t at, off_t len);
 long px_close(int fd, struct px_open *open);
 long px_copy(int in, off_t *in_offset, int out, off_t *out_offset, size_t len);
 void *px_mmap(struct px_open *open, void *address, size_t len, int protection,

@@ -419,7 +419,13 @@ PX_EXPORT int posix_fadvise(int fd, off_t at, off_t len, int advice)
 
 PX_EXPORT int posix_fallocate(int fd, off_t at, off_t len)
 {
-    return px_has(fd) ? EOPNOTSUPP : px_real()->posix_fallocate(fd, at, len);
+    int saved_errno = errno, code;
+
+    if (!px_has(fd))
+        return px_real()->posix_fallocate(fd, at, len);
+    code = fallocate(fd, 0, at, len) == 0 ? 0 : errno;
+    errno = saved_errno;
+    return code;
 }
 
 __asm__(".globl copy_file_range64\n.set copy_file_range64, copy_file_range\n"

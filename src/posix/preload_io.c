@@ -398,6 +398,29 @@ long px_ftruncate(struct px_open *open, off_t size)
     return rc;
 }
 
+long px_fallocate(struct px_open *open, int mode, off_t at, off_t len)
+{
+    unsigned flags = mode != 0 ? CAPSTAN_ALLOCATE_KEEP_SIZE : 0;
+    struct capstan_session *session;
+    struct capstan_file *file;
+    long rc;
+
+    if ((mode & ~FALLOC_FL_KEEP_SIZE) != 0)
+        return -EOPNOTSUPP;
+    if (at < 0 || len <= 0)
+        return -EINVAL;
+    if ((open->flags & O_ACCMODE) == O_RDONLY)
+        return -EBADF;
+    rc = px_enter(&session);
+    if (rc != 0)
+        return rc;
+    rc = px_file(session, open, &file);
+    if (rc == 0)
+        rc = capstan_file_allocate(file, (uint64_t)at, (uint64_t)len, flags);
+    px_leave();
+    return rc;
+}
+
 /* One step of a copy through a buffer; the offsets are moved by the caller. */
 static long copy_step(int in, off_t in_at, int out, off_t out_at, char *buffer,
                       size_t len)

@@ -54,7 +54,8 @@
     X(62, check, 0)                                                        \
     X(63, repair, PROTO_ONCE)                                                  \
     X(70, scrub, 0)                                                            \
-    X(71, plan, 0)
+    X(71, plan, 0)                                                             \
+    X(72, obj_allocate, PROTO_ONCE)
 
 /* Requests. */
 #define PROTO_REQ_hello(U8, U16, U32, U64, INODE, BYTES)                       \
@@ -236,6 +237,9 @@
     U16(columns)                                                               \
     U16(column)                                                                \
     BYTES(runs, PROTO_RUNS_MAX)
+/* Storage for a part of an object. */
+#define PROTO_REQ_obj_allocate(U8, U16, U32, U64, INODE, BYTES)                \
+    U64(ino) U64(offset) U64(length) U8(keeps_size) /* else it may grow */
 
 /* Replies; the status is in the header, a text may follow on failure. */
 #define PROTO_REP_hello(U8, U16, U32, U64, INODE, BYTES)                       \
@@ -314,5 +318,6 @@
     BYTES(bad, PROTO_SCRUB_BAD_MAX) /* u64 ino, u64 offset of each block */
 #define PROTO_REP_plan(U8, U16, U32, U64, INODE, BYTES)                        \
     U64(bytes) /* that will be read ahead */
+#define PROTO_REP_obj_allocate(U8, U16, U32, U64, INODE, BYTES) U8(unused)
 
 #endif

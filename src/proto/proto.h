@@ -50,7 +50,8 @@ enum proto_sums {
 };
 
 /* What obj_truncate does to an object: makes it exactly so long; longer only;
- * longer only, with storage for all of it first. */
+ * longer only, with storage for all of it first (obj_allocate has taken its
+ * place). */
 enum proto_resize { PROTO_RESIZE, PROTO_GROW, PROTO_ALLOCATE };
 
 enum proto_opcode {

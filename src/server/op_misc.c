@@ -54,6 +54,7 @@ static op_fn *const handlers[] = {
     [PROTO_OP_entry_settle] = op_part,
     [PROTO_OP_inode_settle] = op_part,
     [PROTO_OP_plan] = op_plan,
+    [PROTO_OP_obj_allocate] = op_obj_allocate,
 };
 
 void op_dispatch(void *ctx, struct rpc_request *request)

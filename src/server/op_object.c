@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Operations on one object: obj_stat, obj_truncate, obj_sync, obj_destroy.
+ * Operations on one object: obj_stat, obj_truncate, obj_allocate, obj_sync,
+ * obj_destroy.
  *
  * The happy path: one operation of the object store, then the answer. A sync
  * goes on to the names, for a file that is durable has a durable name.
@@ -9,8 +10,9 @@
  * so it is a small protocol with the slots of writes (slots.c): while it stands
  * in `grows`, writes to its object that have not begun are put off; when no
  * extent of a write is under way and no other grow of that object has begun, it
- * asks the size and, if the object is shorter, makes it longer. One that also
- * allocates has the device set storage aside first, and fails as it was.
+ * asks the size and, if the object is shorter, makes it longer. obj_allocate has
+ * the device set storage aside and then grows in that way, unless the size shall
+ * stay; without room the object is as it was.
  *
  * Possible failure modes are the device's, told to that caller.
  */
@@ -158,7 +160,7 @@ void op_obj_sync(struct srv_target *target, struct rpc_request *request)
 }
 
 /*
- * obj_truncate
+ * obj_truncate, obj_allocate
  */
 
 static void grow_end(struct object_task *task, int rc)
@@ -241,19 +243,39 @@ static void allocated(struct obj_io *io)
 {
     struct object_task *task = (struct object_task *)io;
 
-    if (io->result < 0 || task->target->is_closing)
+    if (io->result < 0 || task->size == 0 || task->target->is_closing)
         plain_done(io);
     else
         start_grow(task);
 }
 
 /* The sums of what will be written take room too: 4 bytes for 4 KiB. */
-static void start_allocate(struct object_task *task)
+static void start_allocate(struct srv_target *target,
+                           struct rpc_request *request, uint64_t ino,
+                           uint64_t offset, uint64_t length, uint64_t size)
 {
-    task->io.offset = task->size;
-    task->io.length =
-        room_reserve(&task->target->room) + task->size / SUMS_SHARE;
-    obj_submit(task->target->objects, &task->io);
+    struct object_task *task =
+        task_take(target, request, OBJ_ALLOCATE, ino, allocated);
+
+    task->size = size;
+    task->io.offset = offset;
+    task->io.length = length;
+    task->io.spare = room_reserve(&target->room) + length / SUMS_SHARE;
+    if (length > 0)
+        obj_submit(target->objects, &task->io);
+    else
+        start_grow(task);
+}
+
+void op_obj_allocate(struct srv_target *target, struct rpc_request *request)
+{
+    const struct proto_req_obj_allocate *req = &request->body.obj_allocate;
+
+    if (req->offset > INT64_MAX || req->length > INT64_MAX - req->offset)
+        rpc_reply(request, -EFBIG, NULL, NULL);
+    else
+        start_allocate(target, request, req->ino, req->offset, req->length,
+                       req->keeps_size ? 0 : req->offset + req->length);
 }
 
 void op_obj_truncate(struct srv_target *target, struct rpc_request *request)
@@ -265,16 +287,17 @@ void op_obj_truncate(struct srv_target *target, struct rpc_request *request)
         rpc_reply(request, -EFBIG, NULL, NULL);
         return;
     }
+    if (req->how == PROTO_ALLOCATE) { /* of clients before obj_allocate */
+        start_allocate(target, request, req->ino, 0, req->size, req->size);
+        return;
+    }
     if (req->how == PROTO_RESIZE) {
         task = task_take(target, request, OBJ_TRUNCATE, req->ino, plain_done);
         task->io.offset = req->size;
         obj_submit(target->objects, &task->io);
         return;
     }
-    task = task_take(target, request, OBJ_ALLOCATE, req->ino, allocated);
+    task = task_take(target, request, OBJ_STAT, req->ino, NULL);
     task->size = req->size;
-    if (req->how == PROTO_ALLOCATE && req->size > 0)
-        start_allocate(task);
-    else
-        start_grow(task);
+    start_grow(task);
 }

@@ -103,7 +103,8 @@ op_fn op_hold;                                               /* op_hold.c */
 op_fn op_readdir;                                            /* op_readdir.c */
 op_fn op_read;                                               /* op_read.c */
 op_fn op_write;                                              /* op_write.c */
-op_fn op_obj_stat, op_obj_truncate, op_obj_sync, op_obj_destroy;
+op_fn op_obj_stat, op_obj_truncate, op_obj_allocate, op_obj_sync,
+    op_obj_destroy;                                          /* op_object.c */
 op_fn op_lock, op_unlock, op_renew;                           /* op_lock.c */
 op_fn op_counter_step, op_counter_drop;                      /* op_counter.c */
 

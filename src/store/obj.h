@@ -36,8 +36,8 @@ enum obj_verb {
     OBJ_TRUNCATE, /* to `offset` bytes, shorter or longer */
     OBJ_SYNC,     /* what was written before is durable when this ends */
     OBJ_DESTROY,  /* free it; no error if there is none */
-    OBJ_ALLOCATE, /* storage for the first `offset` bytes, with `length` bytes of
-                     the device left over; neither size nor bytes change */
+    OBJ_ALLOCATE, /* storage for `length` bytes, with `spare` bytes of the device
+                     left over; neither size nor bytes change */
 };
 
 /** Does it change what is read? */
@@ -58,6 +58,7 @@ struct obj_io {
     uint64_t offset;
     size_t length;
     void *memory; /* READ, WRITE: best inside the registered pool */
+    uint64_t spare; /* ALLOCATE */
     /* sums.h: NULL, or one for each block of 4 KiB that the extent touches.
      * READ sets them; WRITE takes those of whole blocks as given. */
     uint32_t *sums;

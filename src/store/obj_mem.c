@@ -138,9 +138,9 @@ static int64_t do_truncate(struct obj_mem_disk *disk, const struct obj_io *io)
 static int64_t do_allocate(const struct obj_mem_disk *disk,
                            const struct obj_io *io)
 {
-    if (io->offset > INT64_MAX)
+    if (io->offset > INT64_MAX || io->length > INT64_MAX - io->offset)
         return -EFBIG;
-    return io->offset > disk->capacity ? -ENOSPC : 0;
+    return io->length > disk->capacity ? -ENOSPC : 0;
 }
 
 static int64_t do_stat(struct obj_mem_disk *disk, struct obj_io *io)

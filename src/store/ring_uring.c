@@ -184,11 +184,13 @@ void ring_sync(struct ring *ring, int fd, uint64_t tag)
     io_uring_sqe_set_data64(entry, tag);
 }
 
-void ring_allocate(struct ring *ring, int fd, uint64_t length, uint64_t tag)
+void ring_allocate(struct ring *ring, int fd, uint64_t offset, uint64_t length,
+                   uint64_t tag)
 {
     struct io_uring_sqe *entry = take_entry(ring);
 
-    io_uring_prep_fallocate(entry, fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)length);
+    io_uring_prep_fallocate(entry, fd, FALLOC_FL_KEEP_SIZE, (off_t)offset,
+                            (off_t)length);
     io_uring_sqe_set_data64(entry, tag);
 }
 

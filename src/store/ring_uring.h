@@ -52,7 +52,8 @@ void ring_write(struct ring *ring, int file, void *memory, size_t length,
 void ring_sync(struct ring *ring, int fd, uint64_t tag);
 
 /** Have storage for the first `length` bytes; the file keeps its size. */
-void ring_allocate(struct ring *ring, int fd, uint64_t length, uint64_t tag);
+void ring_allocate(struct ring *ring, int fd, uint64_t offset, uint64_t length,
+                   uint64_t tag);
 
 /** path stays the caller's, valid until the next ring_send(). */
 void ring_openat(struct ring *ring, int dir_fd, const char *path, int flags,

@@ -267,6 +267,7 @@ static void pass_start(struct sum_op *op)
     op->step = pass_done;
     io->offset = op->user->offset;
     io->length = op->user->length;
+    io->spare = op->user->spare;
     store_submit(op->store, io);
 }
 

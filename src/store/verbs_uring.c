@@ -36,9 +36,9 @@
 
 bool verb_makes_file(const struct obj_io *io)
 {
-    return (io->verb == OBJ_WRITE && io->length > 0) ||
-           ((io->verb == OBJ_TRUNCATE || io->verb == OBJ_ALLOCATE) &&
-            io->offset > 0);
+    return ((io->verb == OBJ_WRITE || io->verb == OBJ_ALLOCATE) &&
+            io->length > 0) ||
+           (io->verb == OBJ_TRUNCATE && io->offset > 0);
 }
 
 static bool is_beyond_any_file(uint64_t offset, uint64_t length)
@@ -281,10 +281,11 @@ static void start_truncate(struct uring_store *store, struct obj_io *io)
  * ALLOCATE.
  */
 
-/* Does the device hold what the file lacks, and what shall be left over? */
+/* Does the device hold what the file lacks (at most: which parts it has is not
+ * asked), and what shall be left over? */
 static bool has_room(const struct uring_store *store, struct obj_io *io)
 {
-    uint64_t has = 0, lacks;
+    uint64_t end = io->offset + io->length, has = 0, lacks;
     struct statvfs fs;
     struct stat st;
 
@@ -292,9 +293,11 @@ static bool has_room(const struct uring_store *store, struct obj_io *io)
         return true;
     if (fstat(op_of(io)->file->fd, &st) == 0)
         has = (uint64_t)st.st_blocks * 512;
-    lacks = io->offset > has ? io->offset - has : 0;
+    lacks = end > has ? end - has : 0;
+    if (lacks > io->length)
+        lacks = io->length;
     return lacks == 0 ||
-           lacks + io->length <= (uint64_t)fs.f_bavail * fs.f_frsize;
+           lacks + io->spare <= (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
 static void start_allocate(struct uring_store *store, struct obj_io *io)
@@ -310,14 +313,15 @@ static void start_allocate(struct uring_store *store, struct obj_io *io)
     else if (!has_room(store, io))
         end_op(store, io, -ENOSPC);
     else
-        ring_allocate(store->ring, file->fd, io->offset, (uintptr_t)io);
+        ring_allocate(store->ring, file->fd, io->offset, io->length,
+                      (uintptr_t)io);
 }
 
 static void end_allocate(struct uring_store *store, struct obj_io *io,
                          int result)
 {
     if (tries_again(io, result))
-        ring_allocate(store->ring, op_of(io)->file->fd, io->offset,
+        ring_allocate(store->ring, op_of(io)->file->fd, io->offset, io->length,
                       (uintptr_t)io);
     else
         end_op(store, io, result);

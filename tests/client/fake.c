@@ -355,19 +355,35 @@ static int serve_obj_stat(struct fake_target *target,
     return 0;
 }
 
+static void object_set_size(struct fake_object *object, uint64_t size)
+{
+    object_grow(object, size);
+    memset(object->bytes + size, 0, object->size - size);
+    object->size = size;
+}
+
 static int serve_obj_truncate(struct fake_target *target,
                               const union proto_req *req, union proto_rep *rep)
 {
     struct fake_name *name = find_ino(target->fake, req->obj_truncate.ino);
     struct fake_object *object = &name->objects[target->id];
 
-    if (req->obj_truncate.how != PROTO_RESIZE &&
-        object->size >= req->obj_truncate.size)
-        return 0;
-    object_grow(object, req->obj_truncate.size);
-    memset(object->bytes + req->obj_truncate.size, 0,
-           object->size - req->obj_truncate.size);
-    object->size = req->obj_truncate.size;
+    if (req->obj_truncate.how == PROTO_RESIZE ||
+        object->size < req->obj_truncate.size)
+        object_set_size(object, req->obj_truncate.size);
+    return 0;
+}
+
+static int serve_obj_allocate(struct fake_target *target,
+                              const union proto_req *req, union proto_rep *rep)
+{
+    struct fake_name *name = find_ino(target->fake, req->obj_allocate.ino);
+    struct fake_object *object = &name->objects[target->id];
+    uint64_t end = req->obj_allocate.offset + req->obj_allocate.length;
+
+    target->fake->allocated += req->obj_allocate.length;
+    if (!req->obj_allocate.keeps_size && object->size < end)
+        object_set_size(object, end);
     return 0;
 }
 
@@ -401,6 +417,7 @@ static serve_fn *const handlers[FAKE_OPCODES] = {
     [PROTO_OP_set_striped] = serve_set_striped,
     [PROTO_OP_obj_stat] = serve_obj_stat,
     [PROTO_OP_obj_truncate] = serve_obj_truncate,
+    [PROTO_OP_obj_allocate] = serve_obj_allocate,
     [PROTO_OP_obj_sync] = serve_obj_sync,
     [PROTO_OP_stats] = serve_stats,
 };

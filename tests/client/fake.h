@@ -17,7 +17,7 @@
 
 #define FAKE_TARGETS_MAX 12
 #define FAKE_NAMES_MAX 256
-#define FAKE_OPCODES 64
+#define FAKE_OPCODES 80
 #define FAKE_PAGE 3 /* entries in one READDIR page */
 
 struct fake_object {
@@ -55,6 +55,7 @@ struct fake {
     unsigned runs;                 /* seen in reads and writes */
     unsigned inlined;              /* reads and writes that rode along */
     unsigned jumps; /* in memory, from one piece to the next */
+    uint64_t allocated; /* bytes that objects were asked to set aside */
     unsigned strays; /* runs that leave the memory that was registered */
     uint16_t fail_opcode;          /* the next fail_count of these fail */
     int fail_rc;

@@ -242,16 +242,40 @@ static void test_allocate_only_grows(void)
 
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         most = sizes[i] > most ? sizes[i] : most;
-        CU_ASSERT_EQUAL(capstan_file_allocate(file, sizes[i]), 0);
+        CU_ASSERT_EQUAL(capstan_file_allocate(file, 0, sizes[i], 0), 0);
         CU_ASSERT_EQUAL(capstan_file_size(file, &size), 0);
         CU_ASSERT_EQUAL(size, most);
     }
-    CU_ASSERT_EQUAL(capstan_file_allocate(file, UINT64_MAX), -EFBIG);
+    CU_ASSERT_EQUAL(capstan_file_allocate(file, 0, UINT64_MAX, 0), -EFBIG);
+    CU_ASSERT_EQUAL(capstan_file_allocate(file, 1, UINT64_MAX, 0), -EFBIG);
+    CU_ASSERT_EQUAL(capstan_file_allocate(file, 0, 1, 2), -EINVAL);
     CU_ASSERT_EQUAL(capstan_file_open(fake->session, "/f", CAPSTAN_OPEN_READ,
                                       NULL, &reader),
                     0);
-    CU_ASSERT_EQUAL(capstan_file_allocate(reader, 1), -EBADF);
+    CU_ASSERT_EQUAL(capstan_file_allocate(reader, 0, 1, 0), -EBADF);
     CU_ASSERT_EQUAL(capstan_file_close(&reader), 0);
+    finish(fake, &file);
+}
+
+/* What each column sets aside is its part of the range, not more. */
+static void test_allocate_a_range(void)
+{
+    struct capstan_file *file;
+    struct fake *fake = start(3, &file);
+    uint64_t size;
+    size_t done;
+
+    CU_ASSERT_EQUAL(capstan_file_write(file, 0, "abc", 3, &done), 0);
+    CU_ASSERT_EQUAL(capstan_file_allocate(file, STRIPE + 10, 2 * STRIPE,
+                                          CAPSTAN_ALLOCATE_KEEP_SIZE),
+                    0);
+    CU_ASSERT_EQUAL(capstan_file_size(file, &size), 0);
+    CU_ASSERT_EQUAL(size, 3);
+    CU_ASSERT_EQUAL(fake->allocated, 2 * STRIPE);
+    CU_ASSERT_EQUAL(capstan_file_allocate(file, 9 * STRIPE, 7, 0), 0);
+    CU_ASSERT_EQUAL(capstan_file_size(file, &size), 0);
+    CU_ASSERT_EQUAL(size, 9 * STRIPE + 7);
+    CU_ASSERT_EQUAL(fake->allocated, 2 * STRIPE + 7);
     finish(fake, &file);
 }
 
@@ -626,6 +650,7 @@ int main(void)
         UNIT_TEST(test_wrong_use_is_refused),
         UNIT_TEST(test_truncate_sets_the_size),
         UNIT_TEST(test_allocate_only_grows),
+        UNIT_TEST(test_allocate_a_range),
         UNIT_TEST(test_a_failure_says_where_and_why),
         UNIT_TEST(test_what_came_damaged_is_moved_once_more),
         UNIT_TEST(test_a_removed_file_is_stale),

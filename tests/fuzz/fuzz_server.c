@@ -298,6 +298,12 @@ static void fill(struct fuzz *f, uint16_t opcode, union proto_req *req)
         req->obj_truncate.size = any_number(f);
         req->obj_truncate.how = (uint8_t)any(f, 4);
         break;
+    case PROTO_OP_obj_allocate:
+        req->obj_allocate.ino = any_ino(f);
+        req->obj_allocate.offset = any_number(f);
+        req->obj_allocate.length = any_number(f);
+        req->obj_allocate.keeps_size = (uint8_t)any(f, 2);
+        break;
     }
 }
 

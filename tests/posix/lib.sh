@@ -3,6 +3,7 @@
 #
 #   mount_up DIR [OPTION...]   mount the cluster; unmounted when the script ends
 #   preloaded COMMAND...       run with the preload library
+#   allocates PATH RUN...      storage can be set aside for a new file, run by RUN
 #   need_fuse, need PROGRAM... skip where they are missing
 #
 # And what tests/cluster/lib.sh gives.
@@ -39,4 +40,33 @@ mount_up() {
 
 preloaded() {
     LD_PRELOAD=$preload timeout "${CAPSTAN_TEST_TIMEOUT:-120}" "$@"
+}
+
+allocates() {
+    file=$1
+    shift
+    "$@" touch "$file"
+    before=$(du -sk "$root" | cut -f 1)
+    "$@" fallocate -n -o 1M -l 8M "$file" || fail "fallocate keeping the size"
+    [ "$("$@" stat -c %s "$file")" = 0 ] || fail "fallocate -n changed the size"
+    after=$(du -sk "$root" | cut -f 1)
+    # the names' files may have become smaller meanwhile
+    [ $((after - before)) -ge 7000 ] ||
+        fail "8 MiB set aside, and the devices hold $((after - before)) KiB more"
+    "$@" python3 -c '
+import os, sys
+with open(sys.argv[1], "r+b") as f:
+    f.write(b"here")
+    f.flush()
+    os.posix_fallocate(f.fileno(), 2, 1000)
+    assert os.fstat(f.fileno()).st_size == 1002
+    os.posix_fallocate(f.fileno(), 0, 10)
+    assert os.fstat(f.fileno()).st_size == 1002
+    assert os.pread(f.fileno(), 9, 0) == b"here" + bytes(5)
+' "$file" || fail "posix_fallocate"
+    rc=0
+    "$@" fallocate -p -l 4096 "$file" 2>"$work/out" || rc=$?
+    [ $rc != 0 ] && grep -q supported "$work/out" ||
+        fail "a hole is not refused: $rc $(cat "$work/out")"
+    "$@" rm "$file"
 }

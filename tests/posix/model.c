@@ -337,6 +337,26 @@ static void op_truncate(void)
     same(answers);
 }
 
+/* Some local file systems cannot: then there is nothing to compare. */
+static void op_allocate(void)
+{
+    int mode = below(2) ? FALLOC_FL_KEEP_SIZE : 0;
+    off_t at = below(SIZE_MAX_ - BUFFER);
+    off_t len = below(8) == 0 ? 0 : below(BUFFER);
+    struct answer answers[2];
+    struct pair *pair;
+
+    if (!choose_file(&pair))
+        return;
+    note("fallocate %d mode %d at %lld len %lld", (int)(pair - t.files), mode,
+         (long long)at, (long long)len);
+    answers[1] = answer(fallocate(pair->fd[1], mode, at, len));
+    if (answers[1].error == EOPNOTSUPP)
+        return;
+    answers[0] = answer(fallocate(pair->fd[0], mode, at, len));
+    same(answers);
+}
+
 static void op_map(void)
 {
     struct stat attr;
@@ -552,7 +572,7 @@ static void one_step(void)
         op_open,  op_open,  op_open,  op_close, op_read, op_read,
         op_readv, op_write, op_write, op_write, op_seek, op_truncate,
         op_map,   op_stat,  op_stat,  op_path,  op_path, op_path,
-        op_path,  op_two,   op_two,   op_list,  op_dup};
+        op_path,  op_two,   op_two,   op_list,  op_dup,  op_allocate};
 
     ops[below(sizeof(ops) / sizeof(ops[0]))]();
     if (below(100) == 0)

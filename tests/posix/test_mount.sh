@@ -103,6 +103,8 @@ for end in os.rmdir, lambda path: os.rename(sys.argv[1] + "4", path):
             os.rmdir(sys.argv[1] + path)
 PYTHON
 
+allocates "$one/room" timeout 60
+
 # --- names of directories that the kernel keeps for a moment ------------------
 mkdir -p "$one/p/q/r"
 echo deep >"$one/p/q/r/f"

@@ -106,6 +106,8 @@ os.chdir("/")
 shutil.rmtree("/capstan/t")
 PYTHON
 
+allocates /capstan/room preloaded
+
 # Another prefix; the local directory is then what it is.
 CAPSTAN_PREFIX=/data/set preloaded sh -c 'cat /data/set/x' >"$work/out" ||
     fail "CAPSTAN_PREFIX"

@@ -573,6 +573,31 @@ static void test_allocation_grows_or_leaves_alone(void)
     kit_fini(&kit);
 }
 
+static void test_allocation_of_a_part_may_keep_the_size(void)
+{
+    struct proto_req_obj_allocate req = {INO, 8192, 4096, 1};
+
+    kit_init(&kit);
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_allocate, &req), 0);
+    CU_ASSERT_EQUAL(object_size(1), 0);
+    req.keeps_size = 0;
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_allocate, &req), 0);
+    CU_ASSERT_EQUAL(object_size(1), 12288);
+    req.offset = 20000; /* what lies elsewhere makes it longer too */
+    req.length = 0;
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_allocate, &req), 0);
+    CU_ASSERT_EQUAL(object_size(1), 20000);
+    req.length = 1ull << 40;
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_allocate, &req), -ENOSPC);
+    req.offset = INT64_MAX;
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_allocate, &req), -EFBIG);
+    req.offset = (uint64_t)INT64_MAX + 1;
+    req.length = 0;
+    CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_obj_allocate, &req), -EFBIG);
+    CU_ASSERT_EQUAL(object_size(1), 20000);
+    kit_fini(&kit);
+}
+
 /* A grow at every moment of a write of a new object. */
 static void test_growing_never_cuts_a_write(void)
 {
@@ -642,6 +667,7 @@ int main(void)
         UNIT_TEST(test_a_client_with_many_requests_leaves_turns_to_others),
         UNIT_TEST(test_truncate_sets_a_size),
         UNIT_TEST(test_allocation_grows_or_leaves_alone),
+        UNIT_TEST(test_allocation_of_a_part_may_keep_the_size),
         UNIT_TEST(test_growing_never_cuts_a_write),
         UNIT_TEST(test_stats_come_in_the_order_of_the_table),
         UNIT_TEST(test_a_draining_target_takes_nothing_new),

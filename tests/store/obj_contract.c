@@ -176,10 +176,10 @@ void test_allocation_keeps_size_and_bytes(void)
     char bytes[6];
 
     CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 0, NULL, 0), 0);
-    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 70000, NULL, 0), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 0, NULL, 70000), 0);
     CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, bytes, 6), 0);
     CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "abcdef", 6), 6);
-    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 90000, NULL, 0), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 5000, NULL, 90000), 0);
     CU_ASSERT_EQUAL(size_of(store, INO), 6);
     CU_ASSERT_EQUAL(do_io(store, OBJ_READ, INO, 0, bytes, 6), 6);
     CU_ASSERT_EQUAL(memcmp(bytes, "abcdef", 6), 0);
@@ -192,9 +192,9 @@ void test_allocation_beyond_the_device_is_refused(void)
     struct obj_store *store = fixture_open();
 
     CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "a", 1), 1);
-    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, UINT64_MAX, NULL, 0),
+    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 1, NULL, INT64_MAX),
                     -EFBIG);
-    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, INT64_MAX, NULL, 0),
+    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 0, NULL, INT64_MAX),
                     -ENOSPC);
     CU_ASSERT_EQUAL(size_of(store, INO), 1);
     CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);

@@ -68,7 +68,7 @@ static void test_storage_is_there_after_an_allocation(void)
     int64_t rc;
 
     path_of(INO, path);
-    rc = do_io(store, OBJ_ALLOCATE, INO, 1 << 20, NULL, 0);
+    rc = do_io(store, OBJ_ALLOCATE, INO, 0, NULL, 1 << 20);
     CU_ASSERT(rc == 0 || rc == -EOPNOTSUPP);
     CU_ASSERT_EQUAL(stat(path, &st), 0);
     CU_ASSERT_EQUAL(st.st_size, 0);
@@ -78,6 +78,44 @@ static void test_storage_is_there_after_an_allocation(void)
     obj_close(store);
 }
 
+/* And for nothing else: a sparse file stays sparse. */
+static void test_storage_is_there_for_the_part_alone(void)
+{
+    struct obj_store *store = fixture_open();
+    struct stat st;
+    char path[512];
+    int64_t rc;
+
+    path_of(INO, path);
+    rc = do_io(store, OBJ_ALLOCATE, INO, 64 << 20, NULL, 1 << 20);
+    CU_ASSERT(rc == 0 || rc == -EOPNOTSUPP);
+    CU_ASSERT_EQUAL(stat(path, &st), 0);
+    if (rc == 0)
+        CU_ASSERT(st.st_blocks * 512 >= 1 << 20);
+    CU_ASSERT(st.st_blocks * 512 < 8 << 20);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
+static void ended(struct obj_io *io)
+{
+    CU_ASSERT(io->result <= 0);
+}
+
+static int64_t allocate_with_spare(struct obj_store *store, size_t length,
+                                   uint64_t spare)
+{
+    struct obj_io io = {.verb = OBJ_ALLOCATE,
+                        .ino = INO,
+                        .length = length,
+                        .spare = spare,
+                        .done = ended};
+
+    obj_submit(store, &io);
+    drain_to(store, 0);
+    return io.result;
+}
+
 /* What is to be left over counts, unless the file has all that it wants. */
 static void test_an_allocation_leaves_room(void)
 {
@@ -85,10 +123,10 @@ static void test_an_allocation_leaves_room(void)
     uint64_t total, left;
 
     CU_ASSERT_EQUAL(obj_space(store, &total, &left), 0);
-    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 1 << 20, NULL, total),
-                    -ENOSPC);
-    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 1 << 20, NULL, 0), 0);
-    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 1 << 20, NULL, total), 0);
+    CU_ASSERT_EQUAL(allocate_with_spare(store, 1 << 20, total), -ENOSPC);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_ALLOCATE, INO, 0, NULL, 1 << 20), 0);
+    CU_ASSERT_EQUAL(allocate_with_spare(store, 1 << 20, total), 0);
+    CU_ASSERT_EQUAL(allocate_with_spare(store, 2 << 20, total), -ENOSPC);
     CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
     obj_close(store);
 }
@@ -473,6 +511,7 @@ int main(void)
         UNIT_TEST(test_object_is_a_file_at_its_documented_place),
         UNIT_TEST(test_reading_makes_no_file),
         UNIT_TEST(test_storage_is_there_after_an_allocation),
+        UNIT_TEST(test_storage_is_there_for_the_part_alone),
         UNIT_TEST(test_an_allocation_leaves_room),
         UNIT_TEST(test_a_fresh_number_is_not_looked_for),
         UNIT_TEST(test_open_descriptors_are_bounded),
