@@ -52,9 +52,10 @@ struct capstan_stat {
     uint32_t gid;
     uint32_t nlink;
     uint64_t size; /* of a file; of a symbolic link its text; a directory: 0 */
-    uint64_t atime_ns; /* as set: reading does not change it */
-    uint64_t mtime_ns;
-    uint64_t ctime_ns;
+    /* since 1970; before, negative: the years 1678 to 2262 */
+    int64_t atime_ns; /* as set: reading does not change it */
+    int64_t mtime_ns;
+    int64_t ctime_ns;
     uint64_t rdev;        /* CHAR, BLOCK: what mknod was given */
     uint32_t stripe_size; /* of a file */
     uint16_t width;
@@ -137,8 +138,8 @@ struct capstan_change {
     uint32_t mode;
     uint32_t uid;
     uint32_t gid;
-    uint64_t atime_ns;
-    uint64_t mtime_ns;
+    int64_t atime_ns;
+    int64_t mtime_ns;
     uint64_t size;
 };
 

@@ -45,3 +45,28 @@ void clock_virtual_set(struct clock_virtual *clock, uint64_t now_ns)
     if (now_ns > clock->now_ns)
         clock->now_ns = now_ns;
 }
+
+int64_t clock_stamp(const struct timespec *time)
+{
+    const int64_t per_sec = (int64_t)NS_PER_SEC;
+    int64_t sec = time->tv_sec;
+
+    if (sec >= INT64_MAX / per_sec)
+        return INT64_MAX / per_sec * per_sec;
+    if (sec <= INT64_MIN / per_sec)
+        return INT64_MIN / per_sec * per_sec;
+    return sec * per_sec + time->tv_nsec;
+}
+
+struct timespec clock_timespec(int64_t stamp_ns)
+{
+    const int64_t per_sec = (int64_t)NS_PER_SEC;
+    struct timespec time = {.tv_sec = stamp_ns / per_sec,
+                            .tv_nsec = stamp_ns % per_sec};
+
+    if (time.tv_nsec < 0) {
+        time.tv_sec--;
+        time.tv_nsec += per_sec;
+    }
+    return time;
+}

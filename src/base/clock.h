@@ -11,6 +11,7 @@
 #define CAPSTAN_BASE_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 #define NS_PER_SEC 1000000000ull
 #define NS_PER_MS 1000000ull
@@ -35,6 +36,11 @@ void clock_virtual_init(struct clock_virtual *clock);
 
 /** Move a virtual clock to now_ns; a time in the past is ignored. */
 void clock_virtual_set(struct clock_virtual *clock, uint64_t now_ns);
+
+/** A time stamp in nanoseconds; one that 64 bits do not hold (before 1678, after
+ *  2261) becomes the nearest that they do. */
+int64_t clock_stamp(const struct timespec *time);
+struct timespec clock_timespec(int64_t stamp_ns);
 
 static inline uint64_t clock_now(const struct clock *clock)
 {

@@ -119,11 +119,11 @@ void cred_apply(const struct cred *cred, const struct change *change,
     if (valid & CHANGE_ATIME)
         inode->atime_ns = change->atime_ns;
     if (valid & CHANGE_ATIME_NOW)
-        inode->atime_ns = now_ns;
+        inode->atime_ns = (int64_t)now_ns;
     if (valid & CHANGE_MTIME)
         inode->mtime_ns = change->mtime_ns;
     if (valid & (CHANGE_MTIME_NOW | CHANGE_SIZE | CHANGE_WRITTEN))
-        inode->mtime_ns = now_ns;
+        inode->mtime_ns = (int64_t)now_ns;
     inode->ctime_ns = now_ns;
 }
 

@@ -44,8 +44,8 @@ struct change {
     uint32_t mode;
     uint32_t uid;
     uint32_t gid;
-    uint64_t atime_ns;
-    uint64_t mtime_ns;
+    int64_t atime_ns;
+    int64_t mtime_ns;
 };
 
 bool cred_is_in_group(const struct cred *cred, uint32_t gid);

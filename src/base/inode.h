@@ -59,9 +59,9 @@ struct inode {
     uint64_t parent;  /* of a directory */
     uint64_t special; /* device number; length of a symbolic link's text; of a
                          file or directory: may have extended attributes */
-    uint64_t atime_ns;
-    uint64_t mtime_ns;
-    uint64_t ctime_ns;
+    int64_t atime_ns;
+    int64_t mtime_ns;
+    int64_t ctime_ns;
     uint64_t object_ns; /* objects changed no later say nothing of mtime: it
                            was set after that */
     struct layout layout;

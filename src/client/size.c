@@ -54,10 +54,10 @@ void cli_size_times(struct inode *inode, uint64_t object_ns)
 {
     if (object_ns <= inode->object_ns)
         return;
-    if (inode->object_ns != 0 || object_ns > inode->mtime_ns)
-        inode->mtime_ns = object_ns;
-    if (object_ns > inode->ctime_ns)
-        inode->ctime_ns = object_ns;
+    if (inode->object_ns != 0 || (int64_t)object_ns > inode->mtime_ns)
+        inode->mtime_ns = (int64_t)object_ns;
+    if ((int64_t)object_ns > inode->ctime_ns)
+        inode->ctime_ns = (int64_t)object_ns;
 }
 
 static void see_column(struct cli_size *size, unsigned column,
@@ -143,10 +143,10 @@ static void see_state(struct cli_size *size,
 {
     struct inode *inode = &size->inode;
 
-    if (rep->changed_ns > inode->mtime_ns)
-        inode->mtime_ns = rep->changed_ns;
-    if (rep->changed_ns > inode->ctime_ns)
-        inode->ctime_ns = rep->changed_ns;
+    if (rep->changed_ns != 0 && (int64_t)rep->changed_ns > inode->mtime_ns)
+        inode->mtime_ns = (int64_t)rep->changed_ns;
+    if (rep->changed_ns != 0 && (int64_t)rep->changed_ns > inode->ctime_ns)
+        inode->ctime_ns = (int64_t)rep->changed_ns;
     size->entries += rep->entries;
     size->subdirs += rep->subdirs;
 }

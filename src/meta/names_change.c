@@ -180,8 +180,8 @@ static int settle_move(struct names *names,
         return rc == -ESTALE ? 0 : rc;
     if (inode.type == INODE_DIR)
         inode.parent = step->parent;
-    if (step->now_ns > inode.ctime_ns)
-        inode.ctime_ns = step->now_ns;
+    if ((int64_t)step->now_ns > inode.ctime_ns)
+        inode.ctime_ns = (int64_t)step->now_ns;
     return names_inode_write(names, &inode);
 }
 

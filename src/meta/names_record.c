@@ -100,9 +100,9 @@ size_t names_record_encode(const struct inode *inode,
     put(&writer, inode->ino, 8);
     put(&writer, inode->parent, 8);
     put(&writer, inode->special, 8);
-    put(&writer, inode->atime_ns, 8);
-    put(&writer, inode->mtime_ns, 8);
-    put(&writer, inode->ctime_ns, 8);
+    put(&writer, (uint64_t)inode->atime_ns, 8);
+    put(&writer, (uint64_t)inode->mtime_ns, 8);
+    put(&writer, (uint64_t)inode->ctime_ns, 8);
     put(&writer, inode->object_ns, 8);
     put_layout(&writer, &inode->layout);
     return (size_t)(writer.at - value);
@@ -128,9 +128,9 @@ int names_record_decode(const void *value, size_t len, struct inode *inode_out)
     inode_out->ino = take(&reader, 8);
     inode_out->parent = is_old ? 0 : take(&reader, 8);
     inode_out->special = is_old ? 0 : take(&reader, 8);
-    inode_out->atime_ns = take(&reader, 8);
-    inode_out->mtime_ns = take(&reader, 8);
-    inode_out->ctime_ns = take(&reader, 8);
+    inode_out->atime_ns = (int64_t)take(&reader, 8);
+    inode_out->mtime_ns = (int64_t)take(&reader, 8);
+    inode_out->ctime_ns = (int64_t)take(&reader, 8);
     inode_out->object_ns = is_old ? 0 : take(&reader, 8);
     take_layout(&reader, &inode_out->layout);
     if (finish(&reader) != 0 || inode_out->ino == 0 ||

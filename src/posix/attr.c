@@ -42,12 +42,6 @@ enum capstan_type attr_type_of(mode_t mode)
     return CAPSTAN_FILE;
 }
 
-static void set_time(struct timespec *time, uint64_t ns)
-{
-    time->tv_sec = (time_t)(ns / NS_PER_SEC);
-    time->tv_nsec = (long)(ns % NS_PER_SEC);
-}
-
 void attr_set(struct stat *attr_out, const struct capstan_stat *stat)
 {
     *attr_out = (struct stat){
@@ -60,17 +54,10 @@ void attr_set(struct stat *attr_out, const struct capstan_stat *stat)
         .st_size = (off_t)stat->size,
         .st_blksize = IO_SIZE,
         .st_blocks = (blkcnt_t)((stat->size + SECTOR - 1) / SECTOR),
+        .st_atim = clock_timespec(stat->atime_ns),
+        .st_mtim = clock_timespec(stat->mtime_ns),
+        .st_ctim = clock_timespec(stat->ctime_ns),
     };
-    set_time(&attr_out->st_atim, stat->atime_ns);
-    set_time(&attr_out->st_mtim, stat->mtime_ns);
-    set_time(&attr_out->st_ctim, stat->ctime_ns);
-}
-
-uint64_t attr_ns(const struct timespec *time)
-{
-    if (time->tv_sec < 0)
-        return 0;
-    return (uint64_t)time->tv_sec * NS_PER_SEC + (uint64_t)time->tv_nsec;
 }
 
 void attr_statvfs_set(struct statvfs *out, const struct capstan_statfs *space)

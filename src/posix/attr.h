@@ -23,9 +23,6 @@ enum capstan_type attr_type_of(mode_t mode);
 
 void attr_set(struct stat *attr_out, const struct capstan_stat *stat);
 
-/** Times before 1970 become 1970. */
-uint64_t attr_ns(const struct timespec *time);
-
 void attr_statvfs_set(struct statvfs *out, const struct capstan_statfs *space);
 
 #endif

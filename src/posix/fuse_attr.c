@@ -4,6 +4,7 @@
  */
 #include "posix/fuse_fs.h"
 
+#include "base/clock.h"
 #include "posix/attr.h"
 
 #include <errno.h>
@@ -45,8 +46,8 @@ static void change_of(const struct stat *attr, int to_set,
         .uid = attr->st_uid,
         .gid = attr->st_gid,
         .size = (uint64_t)attr->st_size,
-        .atime_ns = attr_ns(&attr->st_atim),
-        .mtime_ns = attr_ns(&attr->st_mtim),
+        .atime_ns = clock_stamp(&attr->st_atim),
+        .mtime_ns = clock_stamp(&attr->st_mtim),
     };
     for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
         if (to_set & map[i].theirs)

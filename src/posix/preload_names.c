@@ -7,6 +7,7 @@
  */
 #include "posix/preload.h"
 
+#include "base/clock.h"
 #include "posix/attr.h"
 #include "posix/preload_real.h"
 
@@ -311,7 +312,7 @@ long px_chown(const char *place, struct px_open *open, unsigned flags,
 
 static int take_time(const struct timespec *time, unsigned is_set,
                      unsigned is_now, struct capstan_change *change,
-                     uint64_t *ns_out)
+                     int64_t *ns_out)
 {
     if (time == NULL || time->tv_nsec == UTIME_NOW) {
         change->valid |= is_now;
@@ -322,7 +323,7 @@ static int take_time(const struct timespec *time, unsigned is_set,
     if (time->tv_nsec < 0 || time->tv_nsec >= 1000000000)
         return -EINVAL;
     change->valid |= is_set;
-    *ns_out = attr_ns(time);
+    *ns_out = clock_stamp(time);
     return 0;
 }
 

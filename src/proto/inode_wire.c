@@ -15,9 +15,9 @@ bool inode_put(struct wire_out *out, const struct inode *inode)
           wire_put_u32(out, inode->nlink) &&
           wire_put_u64(out, inode->parent) &&
           wire_put_u64(out, inode->special) &&
-          wire_put_u64(out, inode->atime_ns) &&
-          wire_put_u64(out, inode->mtime_ns) &&
-          wire_put_u64(out, inode->ctime_ns) &&
+          wire_put_u64(out, (uint64_t)inode->atime_ns) &&
+          wire_put_u64(out, (uint64_t)inode->mtime_ns) &&
+          wire_put_u64(out, (uint64_t)inode->ctime_ns) &&
           wire_put_u64(out, inode->object_ns) &&
           wire_put_u32(out, layout->stripe_size) &&
           wire_put_u16(out, layout->replicas)))
@@ -40,9 +40,9 @@ bool inode_get(struct wire_in *in, struct inode *inode)
           wire_get_u32(in, &inode->gid) && wire_get_u32(in, &inode->nlink) &&
           wire_get_u64(in, &inode->parent) &&
           wire_get_u64(in, &inode->special) &&
-          wire_get_u64(in, &inode->atime_ns) &&
-          wire_get_u64(in, &inode->mtime_ns) &&
-          wire_get_u64(in, &inode->ctime_ns) &&
+          wire_get_i64(in, &inode->atime_ns) &&
+          wire_get_i64(in, &inode->mtime_ns) &&
+          wire_get_i64(in, &inode->ctime_ns) &&
           wire_get_u64(in, &inode->object_ns) &&
           wire_get_u32(in, &layout->stripe_size) &&
           wire_get_u16(in, &layout->replicas)))

@@ -52,6 +52,18 @@ WIRE_NUMBER(8, WIRE_AS_IS, WIRE_AS_IS)
 WIRE_NUMBER(16, htole16, le16toh)
 WIRE_NUMBER(32, htole32, le32toh)
 WIRE_NUMBER(64, htole64, le64toh)
+
+/* Two's complement. */
+static inline bool wire_get_i64(struct wire_in *in, int64_t *value_out)
+{
+    uint64_t value;
+
+    if (!wire_get_u64(in, &value))
+        return false;
+    *value_out = (int64_t)value;
+    return true;
+}
+
 #undef WIRE_AS_IS
 #undef WIRE_NUMBER
 

@@ -13,6 +13,7 @@
 
 #include <capstan/namespace.h>
 
+#include "base/clock.h"
 #include "tools/listing.h"
 #include "tools/options.h"
 #include "tools/show.h"
@@ -30,9 +31,9 @@ struct list {
 };
 
 static void time_text(char *text, size_t size, const char *format,
-                      uint64_t time_ns)
+                      int64_t time_ns)
 {
-    time_t sec = (time_t)(time_ns / 1000000000u);
+    time_t sec = clock_timespec(time_ns).tv_sec;
     struct tm tm;
 
     if (localtime_r(&sec, &tm) == NULL ||

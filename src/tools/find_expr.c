@@ -216,8 +216,8 @@ static bool match_empty(const struct find_expr *expr,
 static bool is_of_age(const struct find_expr *expr, const struct bound *bound,
                       const struct walk_entry *entry, uint64_t unit_sec)
 {
-    uint64_t then = entry->stat->mtime_ns;
-    uint64_t age = expr->now_ns > then ? expr->now_ns - then : 0;
+    int64_t now = (int64_t)expr->now_ns, then = entry->stat->mtime_ns;
+    uint64_t age = now > then ? (uint64_t)now - (uint64_t)then : 0;
 
     return is_within(bound, age / NS_PER_SEC / unit_sec);
 }

@@ -107,6 +107,12 @@ void json_number(struct json *json, const char *key, uint64_t value)
     fprintf(json->out, "%llu", (unsigned long long)value);
 }
 
+void json_integer(struct json *json, const char *key, int64_t value)
+{
+    lead(json, key);
+    fprintf(json->out, "%lld", (long long)value);
+}
+
 void json_bool(struct json *json, const char *key, bool value)
 {
     lead(json, key);

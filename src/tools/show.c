@@ -67,9 +67,9 @@ void show_json(struct json *json, const char *path,
     json_number(json, "gid", stat_buf->gid);
     json_number(json, "ino", stat_buf->ino);
     json_number(json, "nlink", stat_buf->nlink);
-    json_number(json, "atime_ns", stat_buf->atime_ns);
-    json_number(json, "mtime_ns", stat_buf->mtime_ns);
-    json_number(json, "ctime_ns", stat_buf->ctime_ns);
+    json_integer(json, "atime_ns", stat_buf->atime_ns);
+    json_integer(json, "mtime_ns", stat_buf->mtime_ns);
+    json_integer(json, "ctime_ns", stat_buf->ctime_ns);
     if (stat_buf->type == CAPSTAN_FILE) {
         json_number(json, "stripe_size", stat_buf->stripe_size);
         json_number(json, "width", stat_buf->width);

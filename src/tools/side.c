@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "tools/tool.h"
 
 static int result(int rc)
@@ -47,13 +48,6 @@ static enum capstan_type type_of(mode_t mode)
     return CAPSTAN_FILE;
 }
 
-static uint64_t ns_of(const struct timespec *time)
-{
-    return time->tv_sec < 0
-               ? 0
-               : (uint64_t)time->tv_sec * 1000000000u + (uint64_t)time->tv_nsec;
-}
-
 static void convert(const struct stat *from, struct capstan_stat *to)
 {
     *to = (struct capstan_stat){.ino = from->st_ino,
@@ -63,9 +57,9 @@ static void convert(const struct stat *from, struct capstan_stat *to)
                                 .gid = from->st_gid,
                                 .nlink = (uint32_t)from->st_nlink,
                                 .size = (uint64_t)from->st_size,
-                                .atime_ns = ns_of(&from->st_atim),
-                                .mtime_ns = ns_of(&from->st_mtim),
-                                .ctime_ns = ns_of(&from->st_ctim),
+                                .atime_ns = clock_stamp(&from->st_atim),
+                                .mtime_ns = clock_stamp(&from->st_mtim),
+                                .ctime_ns = clock_stamp(&from->st_ctim),
                                 .rdev = from->st_rdev};
 }
 
@@ -173,16 +167,10 @@ int side_mknod(const struct side *side, const char *path,
                         stat_buf->rdev));
 }
 
-static struct timespec time_of(uint64_t time_ns)
-{
-    return (struct timespec){.tv_sec = (time_t)(time_ns / 1000000000u),
-                             .tv_nsec = (long)(time_ns % 1000000000u)};
-}
-
 static int set_here(const char *path, const struct capstan_stat *stat_buf)
 {
-    struct timespec times[] = {time_of(stat_buf->atime_ns),
-                               time_of(stat_buf->mtime_ns)};
+    struct timespec times[] = {clock_timespec(stat_buf->atime_ns),
+                               clock_timespec(stat_buf->mtime_ns)};
 
     if (lchown(path, stat_buf->uid, stat_buf->gid) != 0 && errno != EPERM)
         return -errno;

@@ -4,6 +4,7 @@
 #   mount_up DIR [OPTION...]   mount the cluster; unmounted when the script ends
 #   preloaded COMMAND...       run with the preload library
 #   allocates PATH RUN...      storage can be set aside for a new file, run by RUN
+#   keeps_old_times DIR RUN... times before 1970, in an empty directory
 #   need_fuse, need PROGRAM... skip where they are missing
 #
 # And what tests/cluster/lib.sh gives.
@@ -69,4 +70,27 @@ with open(sys.argv[1], "r+b") as f:
     [ $rc != 0 ] && grep -q supported "$work/out" ||
         fail "a hole is not refused: $rc $(cat "$work/out")"
     "$@" rm "$file"
+}
+
+keeps_old_times() {
+    dir=$1
+    shift
+    "$@" python3 -c '
+import os, sys
+os.chdir(sys.argv[1])
+old = -315619200 * 10**9 + 250000000  # 1960
+open("f", "w").close()
+os.mkdir("d")
+for name in "f", "d":
+    os.utime(name, ns=(old + 1, old))
+    info = os.stat(name)
+    assert (info.st_atime_ns, info.st_mtime_ns) == (old + 1, old), info
+    assert info.st_ctime_ns > 0, info
+open("d/new", "w").close()
+with open("f", "w") as f:
+    f.write("now")
+assert min(os.stat(name).st_mtime for name in ("f", "d")) > 10**9
+os.utime("f", ns=(-10**9, -1))
+assert os.stat("f").st_mtime_ns == -1, os.stat("f")
+' "$dir" || fail "times before 1970"
 }

@@ -104,6 +104,10 @@ for end in os.rmdir, lambda path: os.rename(sys.argv[1] + "4", path):
 PYTHON
 
 allocates "$one/room" timeout 60
+mkdir "$one/old"
+keeps_old_times "$one/old" timeout 60
+TZ=UTC "$capstan" stat /old/f | grep -q "1969-12-31 23:59:59" ||
+    fail "capstan stat: $("$capstan" stat /old/f)"
 
 # --- names of directories that the kernel keeps for a moment ------------------
 mkdir -p "$one/p/q/r"

@@ -107,6 +107,8 @@ shutil.rmtree("/capstan/t")
 PYTHON
 
 allocates /capstan/room preloaded
+preloaded mkdir /capstan/old
+keeps_old_times /capstan/old preloaded
 
 # Another prefix; the local directory is then what it is.
 CAPSTAN_PREFIX=/data/set preloaded sh -c 'cat /data/set/x' >"$work/out" ||
