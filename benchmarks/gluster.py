@@ -4,6 +4,7 @@
 Failure: Missing says what there is not; a command of GlusterFS that fails while
 it starts is told in the same way, and nothing of it stays.
 """
+import contextlib
 import os
 import shutil
 import signal
@@ -101,9 +102,11 @@ class Gluster:
                     "force", check=False)
         if self.daemon:
             self.daemon.terminate()
-            self.daemon.wait(30)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.daemon.wait(30)
         # What the daemon has started is in the namespace, and in no other.
         for pid in run("ip", "netns", "pids", self.space,
                        check=False).split():
-            os.kill(int(pid), signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
         run("ip", "netns", "del", self.space, check=False)

@@ -74,7 +74,7 @@ static void must(int code, const char *what)
     MPI_Abort(MPI_COMM_WORLD, 1);
 }
 
-/* The offset is the only thing that differs between two stamps of a version. */
+/* What a piece of STAMP_BYTES begins with: its offset, mixed. */
 static void stamp(char *buffer, int bytes, uint64_t offset)
 {
     for (int i = 0; i < bytes; i += STAMP_BYTES) {

@@ -52,7 +52,7 @@ struct capstan_stat {
     uint32_t gid;
     uint32_t nlink;
     uint64_t size; /* of a file; of a symbolic link its text; a directory: 0 */
-    /* since 1970; before, negative: the years 1678 to 2262 */
+    /* since 1970; before, negative: the years 1678 to 2261 */
     int64_t atime_ns; /* as set: reading does not change it */
     int64_t mtime_ns;
     int64_t ctime_ns;

@@ -36,8 +36,8 @@ enum obj_verb {
     OBJ_TRUNCATE, /* to `offset` bytes, shorter or longer */
     OBJ_SYNC,     /* what was written before is durable when this ends */
     OBJ_DESTROY,  /* free it; no error if there is none */
-    OBJ_ALLOCATE, /* storage for `length` bytes, with `spare` bytes of the device
-                     left over; neither size nor bytes change */
+    OBJ_ALLOCATE, /* storage for `length` bytes from `offset` on, with `spare`
+                     bytes of the device left over; size and bytes stay */
 };
 
 /** Does it change what is read? */

@@ -51,7 +51,7 @@ void ring_write(struct ring *ring, int file, void *memory, size_t length,
 /** Make a file's bytes and length durable, or a directory's entries. */
 void ring_sync(struct ring *ring, int fd, uint64_t tag);
 
-/** Have storage for the first `length` bytes; the file keeps its size. */
+/** Have storage for `length` bytes from `offset` on; the file keeps its size. */
 void ring_allocate(struct ring *ring, int fd, uint64_t offset, uint64_t length,
                    uint64_t tag);
 

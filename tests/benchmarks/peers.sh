@@ -55,4 +55,10 @@ grep -q 'rank 0: wrong byte at offset 1234567' "$dir/out" ||
 mpi_run 1 60 "$load" "$dir/none/x" hard 1 1 >"$dir/out" 2>&1 &&
     fail "a missing directory"
 mpi_run 1 60 "$load" "$dir/file" odd 1 1 2>/dev/null && fail "an odd row"
+for words in "--rows odd" "--faces odd"; do
+    rc=0
+    # shellcheck disable=SC2086
+    python3 "$top/benchmarks/peers" --load own $words 2>"$dir/err" || rc=$?
+    [ $rc = 2 ] && grep -q "'odd'" "$dir/err" || fail "$words: $(cat "$dir/err")"
+done
 echo ok
