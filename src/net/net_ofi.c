@@ -29,7 +29,7 @@ static int say(const char *what, int rc)
 {
     if (rc == -FI_EADDRINUSE || rc == -FI_EBUSY)
         rc = -EADDRINUSE;
-    log_error("fabric: %s: %s", what, fi_strerror(-rc));
+    log_error("fabric: %s: %s", what, ofi_lib.strerror(-rc));
     return rc;
 }
 
@@ -107,7 +107,7 @@ static int name_endpoint(struct ofi_net *net, const struct net_config *config)
         return 0;
     rc = ofi_local_create(net);
     if (rc != 0)
-        log_info("no shortcut between processes: %s", fi_strerror(-rc));
+        log_info("no shortcut between processes: %s", ofi_lib.strerror(-rc));
     ofi_lanes_open(net);
     return 0;
 }
@@ -119,7 +119,7 @@ static int open_fabric(struct ofi_net *net, const struct net_config *config)
     rc = net->is_shm ? claim_shm(net, config) : 0;
     if (rc != 0)
         return say(config->service, rc);
-    rc = fi_fabric(net->info->fabric_attr, &net->fabric, NULL);
+    rc = ofi_lib.fabric(net->info->fabric_attr, &net->fabric, NULL);
     if (rc != 0)
         return say("open the fabric", rc);
     rc = fi_domain(net->fabric, net->info, &net->domain, NULL);
@@ -177,7 +177,7 @@ static void close_fid(struct fid *fid, const char *what)
     int rc = fi_close(fid);
 
     if (rc != 0)
-        log_warn("fabric: close the %s: %s", what, fi_strerror(-rc));
+        log_warn("fabric: close the %s: %s", what, ofi_lib.strerror(-rc));
 }
 
 /* What a renewal closes and opens again. */
@@ -209,7 +209,7 @@ void ofi_renew(struct ofi_net *net)
     if (rc == 0)
         rc = ofi_receives_post(net);
     if (rc != 0) { /* is_wedged stays: tried again at the next poll */
-        log_error("%s: open anew: %s", net->name, fi_strerror(-rc));
+        log_error("%s: open anew: %s", net->name, ofi_lib.strerror(-rc));
         close_endpoint(net);
         return;
     }
@@ -233,7 +233,7 @@ static void ofi_close(struct net *base)
         close_fid(&net->domain->fid, "domain");
     if (net->fabric != NULL)
         close_fid(&net->fabric->fid, "fabric");
-    fi_freeinfo(net->info);
+    ofi_lib.freeinfo(net->info);
     ofi_peers_free(net);
     free(net->slots);
     free(net->receives);

@@ -40,7 +40,7 @@
 
 static struct fi_info *make_hints(const char *provider, uint64_t order)
 {
-    struct fi_info *hints = fi_allocinfo();
+    struct fi_info *hints = ofi_lib.dupinfo(NULL);
 
     if (hints == NULL)
         return NULL;
@@ -57,7 +57,7 @@ static struct fi_info *make_hints(const char *provider, uint64_t order)
         hints->tx_attr->op_flags = FI_DELIVERY_COMPLETE;
     hints->fabric_attr->prov_name = strdup(provider);
     if (hints->fabric_attr->prov_name == NULL) {
-        fi_freeinfo(hints);
+        ofi_lib.freeinfo(hints);
         return NULL;
     }
     return hints;
@@ -71,10 +71,10 @@ static int ask(const char *provider, uint64_t order, const char *node,
 
     if (hints == NULL)
         return -ENOMEM;
-    rc = fi_getinfo(OFI_VERSION, node, service,
-                    node == NULL && service == NULL ? 0 : FI_SOURCE, hints,
-                    info_out);
-    fi_freeinfo(hints);
+    rc = ofi_lib.getinfo(OFI_VERSION, node, service,
+                         node == NULL && service == NULL ? 0 : FI_SOURCE, hints,
+                         info_out);
+    ofi_lib.freeinfo(hints);
     return rc == -FI_ENOMEM ? -ENOMEM : rc;
 }
 
@@ -119,10 +119,10 @@ static bool source_toward(const char *provider, const char *node,
     if (hints == NULL)
         return false;
     /* Any service will do: nobody is called. */
-    is_found = fi_getinfo(OFI_VERSION, node, "1", 0, hints, &info) == 0 &&
+    is_found = ofi_lib.getinfo(OFI_VERSION, node, "1", 0, hints, &info) == 0 &&
                print_source(info, text);
-    fi_freeinfo(hints);
-    fi_freeinfo(info);
+    ofi_lib.freeinfo(hints);
+    ofi_lib.freeinfo(info);
     return is_found;
 }
 
@@ -166,8 +166,10 @@ int ofi_info_get(const struct net_config *config, struct fi_info **info_out)
     char source[NI_MAXHOST];
     int rc;
 
-    ofi_signals_free();
     take_less_memory();
+    if (ofi_lib_load() != 0)
+        return -ENODATA;
+    ofi_signals_free();
     if (is_shm) /* names are ours: net_ofi_shm.c */
         return ask_either("shm", NULL, NULL, info_out) == 0 ? 0 : -ENODATA;
     if (service == NULL)
@@ -180,13 +182,13 @@ int ofi_info_get(const struct net_config *config, struct fi_info **info_out)
         return rc;
     if (ask_either(config->provider, NULL, NULL, &info) != 0) {
         log_error("fabric provider %s: not available here (%s)",
-                  config->provider, fi_strerror(-rc));
+                  config->provider, ofi_lib.strerror(-rc));
         return -ENODATA;
     }
-    fi_freeinfo(info);
+    ofi_lib.freeinfo(info);
     log_error("fabric address %s:%s: %s",
               config->node == NULL ? "*" : config->node, service,
-              fi_strerror(-rc));
+              ofi_lib.strerror(-rc));
     return -EINVAL;
 }
 
@@ -201,8 +203,8 @@ int ofi_info_resolve(const struct ofi_net *net, const char *node,
     if (hints == NULL)
         return -ENOMEM;
     hints->addr_format = own->addr_format;
-    rc = fi_getinfo(OFI_VERSION, node, service, 0, hints, info_out);
-    fi_freeinfo(hints);
+    rc = ofi_lib.getinfo(OFI_VERSION, node, service, 0, hints, info_out);
+    ofi_lib.freeinfo(hints);
     if (rc == -FI_ENOMEM)
         return -ENOMEM;
     return rc == 0 ? 0 : -EHOSTUNREACH;

@@ -105,7 +105,7 @@ int ofi_mr_reg(struct net *base, void *memory, size_t len,
     if (rc == 0)
         rc = register_with(net, &range, key, &mr->fid);
     if (rc != 0) {
-        log_error("register %zu bytes: %s", len, fi_strerror(-rc));
+        log_error("register %zu bytes: %s", len, ofi_lib.strerror(-rc));
         if (mr->table != NULL)
             ofi_cma_revoke(mr->table, mr->table_key, mr->clock);
         free(mr);

@@ -225,11 +225,11 @@ int ofi_peer_resolve(struct net *base, const char *node, const char *service,
         return rc;
     len = info->dest_addrlen;
     if (info->dest_addr == NULL || len >= sizeof(name)) {
-        fi_freeinfo(info);
+        ofi_lib.freeinfo(info);
         return -EHOSTUNREACH;
     }
     memcpy(name, info->dest_addr, len);
-    fi_freeinfo(info);
+    ofi_lib.freeinfo(info);
     return add(net, name, len, peer_out);
 }
 

@@ -71,7 +71,7 @@ static void post_receive(struct ofi_net *net, struct ofi_slot *slot)
     if (rc == 0)
         return;
     if (rc != -FI_EAGAIN)
-        log_warn("post a receive buffer: %s", fi_strerror((int)-rc));
+        log_warn("post a receive buffer: %s", ofi_lib.strerror((int)-rc));
     slot->next = net->unposted;
     net->unposted = slot;
 }
@@ -152,7 +152,7 @@ static int handle_error(struct ofi_net *net)
     if (rc != 1)
         return 0;
     log_debug(
-        "completion error: %s (provider: %s)", fi_strerror(entry.err),
+        "completion error: %s (provider: %s)", ofi_lib.strerror(entry.err),
         fi_cq_strerror(net->cq, entry.prov_errno, entry.err_data, NULL, 0));
     slot = entry.op_context;
     if (slot == NULL)
@@ -178,7 +178,8 @@ static int read_queue(struct ofi_net *net)
         }
         if (n <= 0) {
             if (n != -FI_EAGAIN && n != 0)
-                log_error("read completion queue: %s", fi_strerror((int)-n));
+                log_error("read completion queue: %s",
+                          ofi_lib.strerror((int)-n));
             break;
         }
         for (ssize_t k = 0; k < n; k++)

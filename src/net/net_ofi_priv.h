@@ -3,6 +3,7 @@
  * Inside of the libfabric driver: what net_ofi*.c share.
  *
  *   net_ofi.c       open, close, the ops table
+ *   net_ofi_lib.c   libfabric itself, loaded when first needed
  *   net_ofi_info.c  which provider, which address, what was granted
  *   net_ofi_peer.c  peers, and operations that wait for a connection
  *   net_ofi_xfer.c  starting operations
@@ -23,7 +24,9 @@
 #include "base/pool.h"
 #include "base/spin.h"
 #include "net/net.h"
+#include "net/net_ofi_lib.h"
 
+#include <signal.h>
 #include <stdatomic.h>
 
 #include <rdma/fabric.h>
@@ -40,6 +43,7 @@
 #define OFI_LANE_BYTES (128u << 10)
 #define OFI_SHM_SLOTS 240 /* peers in one life of a shm endpoint: 256 */
 #define OFI_PEERS_MAX (1u << 20)
+#define OFI_SIGNALS 8 /* that a library of libfabric's takes */
 #define OFI_LINK_NS (2 * NS_PER_SEC) /* a link that takes nothing is dead */
 #define OFI_LANE_NS (60 * NS_PER_SEC) /* a lane, while its owner lives */
 
@@ -201,7 +205,17 @@ void ofi_renew(struct ofi_net *net);
 
 /* --- net_ofi_signals.c --- */
 
-/** Give signals back that a library of libfabric's has taken. */
+/** What a library of libfabric's takes from the process that loads it. */
+struct ofi_signals {
+    sigset_t mask;
+    struct sigaction actions[OFI_SIGNALS];
+};
+
+/** Around the loading: between them no signal reaches this thread. */
+void ofi_signals_keep(struct ofi_signals *kept);
+void ofi_signals_restore(const struct ofi_signals *kept);
+
+/** Loaded by others, who kept nothing: back to the default. */
 void ofi_signals_free(void);
 
 /* --- net_ofi_info.c --- */

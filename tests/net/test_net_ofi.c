@@ -9,7 +9,6 @@
 
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -444,21 +443,6 @@ static void test_open_survives_no_memory(void)
     net_close(a.net);
 }
 
-/* Not those of a library that libfabric brings along, which would call exit(3)
- * in the middle of a call. Provider "shm" has its own, to remove its files. */
-static void test_signals_have_their_defaults(void)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGSEGV};
-    struct sigaction action;
-
-    if (strcmp(provider, "shm") == 0)
-        return;
-    for (unsigned i = 0; i < 3; i++) {
-        CU_ASSERT_EQUAL(sigaction(numbers[i], NULL, &action), 0);
-        CU_ASSERT_PTR_EQUAL(action.sa_handler, SIG_DFL);
-    }
-}
-
 int main(int argc, char **argv)
 {
     CU_TestInfo tests[] = {
@@ -481,7 +465,6 @@ int main(int argc, char **argv)
         {"nobody there", test_operation_to_nobody_ends_with_link},
         {"removed peer", test_removed_peer_ends_what_waits},
         {"no memory", test_open_survives_no_memory},
-        {"signals", test_signals_have_their_defaults},
         CU_TEST_INFO_NULL};
 
     provider = argc > 1 ? argv[1] : KIT_PROVIDER;

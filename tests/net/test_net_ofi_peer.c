@@ -12,6 +12,8 @@
 
 #define OPS 3
 
+struct ofi_lib ofi_lib; /* not called here */
+
 static struct ofi_net net;
 static struct ofi_peer *peer;
 static struct net_op ops[OPS];

@@ -36,6 +36,13 @@ link z 2
 x
 TEXT
 
+# Who asks no server does not load the fabric, nor wait for what it brings along.
+# One cat that does and one that does not.
+preloaded cat /proc/self/maps | grep -q libcapstan || fail "not preloaded"
+! preloaded cat /proc/self/maps | grep libfabric || fail "fabric loaded in vain"
+preloaded cat /capstan/x /proc/self/maps | grep -q libfabric ||
+    fail "fabric not loaded"
+
 preloaded python3 - <<'PYTHON' || fail python
 import ctypes, errno, fcntl, mmap, os, shutil, subprocess, tempfile
 

@@ -20,6 +20,33 @@ AC_DEFUN([CAPSTAN_LIB],
                 [CAPSTAN_MISSING([library lib$3], [$5])])
    AC_SUBST([$1_LIBS])])
 
+dnl libfabric is loaded when it is first needed (src/net/net_ofi_lib.c). What is
+dnl loaded by name needs the version of its interface that the headers speak: that
+dnl which the linker would have bound. FI_GETINFO_ABI and so on, "" without versions.
+AC_DEFUN([CAPSTAN_FABRIC_ABI],
+  [AC_MSG_CHECKING([for the versions of libfabric's functions])
+   fabric_saved_CFLAGS=$CFLAGS
+   fabric_saved_LIBS=$LIBS
+   CFLAGS="$CFLAGS $FABRIC_CFLAGS"
+   LIBS="$LIBS $FABRIC_LIBS"
+   fabric_abi=
+   AC_LINK_IFELSE(
+     [AC_LANG_PROGRAM([[#include <rdma/fabric.h>
+                        #include <rdma/fi_errno.h>]],
+        [[void *volatile all[] = {fi_getinfo, fi_freeinfo, fi_dupinfo,
+                                  fi_fabric, fi_strerror};
+          return all[0] == 0;]])],
+     [fabric_abi=`$NM -D conftest$EXEEXT | sed -n 's/.* \(fi_@<:@a-z@:>@*\)@/\1 /p' | tr -d @`],
+     [CAPSTAN_MISSING([a libfabric to link with], [libfabric-dev])])
+   CFLAGS=$fabric_saved_CFLAGS
+   LIBS=$fabric_saved_LIBS
+   m4_foreach([name], [[getinfo], [freeinfo], [dupinfo], [fabric], [strerror]],
+     [AC_DEFINE_UNQUOTED([FI_]m4_toupper(name)[_ABI],
+        ["`AS_ECHO(["$fabric_abi"]) | sed -n 's/^fi_]m4_defn([name])[ //p'`"],
+        [version of fi_]m4_defn([name])[ to load])
+     ])
+   AC_MSG_RESULT([`AS_ECHO(["$fabric_abi"]) | sed 's/.* //' | sort -u | tr '\n' ' '`])])
+
 dnl Warnings, and --enable-werror.
 AC_DEFUN([CAPSTAN_WARNINGS],
   [WARN_CFLAGS="-Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla -Wmissing-prototypes -Wno-unused-parameter"
