@@ -167,6 +167,9 @@ void kv_mem_disk_power_loss(struct kv_mem_disk *disk, uint64_t seed);
 /** Let n more commits succeed, then fail one with -code; -1: off. */
 void kv_mem_disk_fault(struct kv_mem_disk *disk, int n, int code);
 
+/** Let every kv_sync() fail with -code; 0: off. */
+void kv_mem_disk_sync_fault(struct kv_mem_disk *disk, int code);
+
 /** Of what is done in a hurry, let each n-th read or commit miss; 0: none. */
 void kv_mem_disk_miss(struct kv_mem_disk *disk, unsigned n);
 

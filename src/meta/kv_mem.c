@@ -37,6 +37,7 @@ struct kv_mem_disk {
     size_t nunsynced;
     int fault_after; /* commits; -1: never */
     int fault_code;
+    int sync_fault; /* code of every sync, or 0 */
     unsigned miss_every; /* of what is done in a hurry; 0: nothing */
     unsigned hurried;
     bool is_open;
@@ -345,7 +346,11 @@ static int mem_commit(struct kv *kv, bool sync)
 
 static int mem_sync(struct kv *kv)
 {
-    forget_unsynced(mem_of(kv)->disk);
+    struct kv_mem_disk *disk = mem_of(kv)->disk;
+
+    if (disk->sync_fault != 0)
+        return -disk->sync_fault;
+    forget_unsynced(disk);
     return 0;
 }
 
@@ -414,6 +419,11 @@ void kv_mem_disk_fault(struct kv_mem_disk *disk, int n, int code)
 {
     disk->fault_after = n;
     disk->fault_code = code;
+}
+
+void kv_mem_disk_sync_fault(struct kv_mem_disk *disk, int code)
+{
+    disk->sync_fault = code;
 }
 
 void kv_mem_disk_miss(struct kv_mem_disk *disk, unsigned n)

@@ -12,9 +12,9 @@
  * eventfd; poll() takes `ended` and calls back. While a batch commits, the next
  * one gathers: that is the group commit.
  *
- * To the thread goes what may take long or wants a sync; what memory could not
- * answer; changes, while data are on the move: the kernel makes a writer wait
- * when there is much to be written back.
+ * To the thread goes what may take long; what wants a sync, unless nothing is
+ * left to sync; what memory could not answer; changes, while data are on the
+ * move: the kernel makes a writer wait when there is much to be written back.
  *
  * Possible failure modes are those of a batch (names_batch.c).
  *
@@ -190,12 +190,16 @@ static int finish(struct names_exec *exec, struct names_queue *queue)
 static bool may_run_here(const struct threaded_exec *self)
 {
     const struct names_op *op;
+    bool has_writes;
 
-    if (self->nthere > 0 || self->exec.queued > NAMES_BATCH_MAX ||
-        (self->exec.is_moving && names_queue_has_writes(&self->fresh)))
+    if (self->nthere > 0 || self->exec.queued > NAMES_BATCH_MAX)
+        return false;
+    has_writes = names_queue_has_writes(&self->fresh);
+    if (has_writes && self->exec.is_moving)
         return false;
     for (op = self->fresh.head; op != NULL; op = op->next)
-        if (!op->is_short || op->wants_sync)
+        if (!op->is_short ||
+            (op->wants_sync && (has_writes || self->batch.unsynced > 0)))
             return false;
     return true;
 }

@@ -4,7 +4,11 @@
  * obj_destroy.
  *
  * The happy path: one operation of the object store, then the answer. A sync
- * goes on to the names, for a file that is durable has a durable name.
+ * is one of the names too, at the same time, for a file that is durable has a
+ * durable name; it is answered when both are. A loss of power before that may
+ * have left either: data without a name, under a number that is never given out
+ * again, or a name whose data are missing in part, as after any write that was
+ * not synced.
  *
  * obj_truncate that only grows must never cut what a write has just appended,
  * so it is a small protocol with the slots of writes (slots.c): while it stands
@@ -27,7 +31,9 @@
 
 struct object_task {
     struct obj_io io; /* first */
-    struct names_op sync;
+    struct names_op sync; /* SYNC: of the names */
+    unsigned nsyncs;      /* SYNC: of the object and the names, under way */
+    int rc;               /* SYNC: of the one that has ended */
     struct srv_target *target;
     struct rpc_request *request;
     uint64_t size;     /* grow: at least this */
@@ -127,36 +133,43 @@ static void run_nothing(struct names_op *op, struct names *names)
     op->rc = 0;
 }
 
-static void names_synced(struct names_op *op)
+/* The object or the names are durable: the second to be so answers. */
+static void half_synced(struct object_task *task, int rc)
 {
-    struct object_task *task =
-        (struct object_task *)((char *)op -
-                               offsetof(struct object_task, sync));
     union proto_rep rep = {0};
 
-    answer(task, op->rc, &rep);
+    if (task->rc == 0)
+        task->rc = rc;
+    if (--task->nsyncs == 0)
+        answer(task, task->rc, &rep);
 }
 
-static void sync_done(struct obj_io *io)
+static void object_synced(struct obj_io *io)
 {
-    struct object_task *task = (struct object_task *)io;
+    half_synced((struct object_task *)io, code_of(io));
+}
 
-    if (io->result < 0 || task->target->is_closing) {
-        plain_done(io);
-        return;
-    }
-    task->sync = (struct names_op){
-        .run = run_nothing, .done = names_synced, .wants_sync = true};
-    names_exec_submit(task->target->exec, &task->sync);
+static void names_synced(struct names_op *op)
+{
+    half_synced((struct object_task *)((char *)op -
+                                       offsetof(struct object_task, sync)),
+                op->rc);
 }
 
 void op_obj_sync(struct srv_target *target, struct rpc_request *request)
 {
     struct object_task *task = task_take(
-        target, request, OBJ_SYNC, request->body.obj_sync.ino, sync_done);
+        target, request, OBJ_SYNC, request->body.obj_sync.ino, object_synced);
 
     srv_count(target, COUNTER_syncs, 1);
+    task->sync = (struct names_op){.run = run_nothing,
+                                   .done = names_synced,
+                                   .wants_sync = true,
+                                   .is_short = true};
+    task->nsyncs = 2;
+    task->rc = 0;
     obj_submit(target->objects, &task->io);
+    names_exec_submit(target->exec, &task->sync);
 }
 
 /*

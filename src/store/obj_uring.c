@@ -436,8 +436,8 @@ static int uring_open(const struct obj_config *config,
     rc = file_table_init(&store->table, store->depth, quiet_max());
     if (rc != 0)
         goto err_directory;
-    rc = ring_create(store->depth, config->pool, config->pool_size,
-                     &store->ring);
+    rc = ring_create(2 * store->depth, config->pool, config->pool_size,
+                     &store->ring); /* a sync takes two entries */
     if (rc != 0)
         goto err_table;
     store->nplaces =

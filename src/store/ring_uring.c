@@ -176,11 +176,13 @@ void ring_write(struct ring *ring, int file, void *memory, size_t length,
     io_uring_sqe_set_data64(entry, tag);
 }
 
-void ring_sync(struct ring *ring, int fd, uint64_t tag)
+void ring_sync(struct ring *ring, int fd, bool is_first, uint64_t tag)
 {
     struct io_uring_sqe *entry = take_entry(ring);
 
     io_uring_prep_fsync(entry, fd, IORING_FSYNC_DATASYNC);
+    if (is_first)
+        entry->flags |= IOSQE_IO_LINK;
     io_uring_sqe_set_data64(entry, tag);
 }
 

@@ -48,8 +48,11 @@ void ring_read(struct ring *ring, int file, void *memory, size_t length,
 void ring_write(struct ring *ring, int file, void *memory, size_t length,
                 uint64_t offset, bool is_durable, uint64_t tag);
 
-/** Make a file's bytes and length durable, or a directory's entries. */
-void ring_sync(struct ring *ring, int fd, uint64_t tag);
+/** Make a file's bytes and length durable, or a directory's entries.
+ *
+ *  @param is_first  the next operation is prepared at once; it begins when this
+ *                   one has succeeded, and else ends with -ECANCELED. */
+void ring_sync(struct ring *ring, int fd, bool is_first, uint64_t tag);
 
 /** Have storage for `length` bytes from `offset` on; the file keeps its size. */
 void ring_allocate(struct ring *ring, int fd, uint64_t offset, uint64_t length,

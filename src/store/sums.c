@@ -275,6 +275,8 @@ static void sync_done(struct sum_op *op)
 {
     if (op->rc != 0)
         object_set_lost(op->store, op->object, true);
+    else
+        op->object->synced = op->writes + 1;
     op_end(op, 0);
 }
 
@@ -285,6 +287,7 @@ static void sync_start(struct sum_op *op)
         return;
     }
     op->step = sync_done;
+    op->writes = op->object->writes;
     store_submit(op->store, op_transfer(op, OBJ_SYNC, 0));
 }
 

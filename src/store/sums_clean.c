@@ -4,9 +4,10 @@
  * our own, the cleaner.
  *
  * The happy path of a cleaning: an object has been quiet; its bytes are made
- * durable, its units are written, these made durable; if nothing was written
- * to it meanwhile, its header says that the regions are clean. The header
- * itself may reach the device when it likes.
+ * durable, unless a caller has done so since the last write; its units are
+ * written, these made durable; if nothing was written to it meanwhile, its
+ * header says that the regions are clean. The header itself may reach the
+ * device when it likes.
  *
  * An object whose place another needs, and every object when the store is
  * flushed, is written in the same way but without making anything durable: its
@@ -198,6 +199,10 @@ static void clean_one(struct sums_store *store, struct sum_object *object)
         return;
     }
     cleaner_take(store, object);
+    if (object->synced == object->writes + 1) { /* a caller's SYNC was last */
+        clean_units(op);
+        return;
+    }
     op->step = clean_bytes_synced;
     store_submit(store, op_transfer(op, OBJ_SYNC, 0));
 }

@@ -81,6 +81,7 @@ struct sum_object {
     uint64_t size;       /* once loaded; after a failed write, at most */
     uint64_t nunits;     /* the second part may hold sums below this */
     uint64_t writes;     /* that have begun */
+    uint64_t synced;     /* `writes` + 1 when the last good SYNC began, or 0 */
     uint64_t written_ns; /* the last of them */
     struct sums_regions dirty;
     struct sums_regions stale;
@@ -116,7 +117,7 @@ struct sum_op {
     uint64_t end;    /* of the whole */
     uint64_t size;   /* the object's when the span began; it may grow since */
     uint64_t index;  /* unit that is being summed again or written */
-    uint64_t writes; /* cleaning: the object's when it began */
+    uint64_t writes; /* cleaning, SYNC: the object's when it began */
     struct sum_unit *unit; /* pinned, or NULL */
     unsigned waiting;      /* transfers to end */
     sum_step_fn *step;     /* when they have, or when a wait is over */

@@ -4,7 +4,7 @@
  *
  * The happy path: a read or write is sent to the ring, and again for the rest
  * when it ended short. STAT and TRUNCATE are system calls that touch only the
- * inode. SYNC syncs the file, and then its shard directory when names there
+ * inode. SYNC syncs the file and its shard directory, when names there
  * changed after the last sync of it; what a former process changed is not
  * known, so the first SYNC in each shard always syncs the directory. DESTROY
  * closes and unlinks.
@@ -337,24 +337,22 @@ static struct shard *shard_of(struct uring_store *store,
     return &store->shards[file_shard(io->ino)];
 }
 
-/* The file is durable; see to its name. */
-static void sync_shard(struct uring_store *store, struct obj_io *io)
+/* The directory, if names in it changed since it was synced last; else -1.
+ * @return 0 or why it cannot be synced. */
+static int open_changed_shard(struct uring_store *store, struct obj_io *io)
 {
     struct uring_op *op = op_of(io);
     char name[3];
 
     op->changed = shard_of(store, io)->changed;
-    if (shard_of(store, io)->synced >= op->changed) {
-        end_op(store, io, 0);
-        return;
-    }
+    if (shard_of(store, io)->synced >= op->changed)
+        return 0;
     snprintf(name, sizeof(name), "%02x", file_shard(io->ino));
     op->shard_fd =
         openat(store->dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (op->shard_fd < 0)
-        end_op(store, io, errno == ENOENT ? -EIO : -errno);
-    else
-        ring_sync(store->ring, op->shard_fd, (uintptr_t)io);
+    if (op->shard_fd >= 0)
+        return 0;
+    return errno == ENOENT ? -EIO : -errno;
 }
 
 /* Was the open file removed by somebody else? No sync could keep it. */
@@ -365,38 +363,53 @@ static bool is_removed(const struct file *file)
     return fstat(file->fd, &st) == 0 && st.st_nlink == 0;
 }
 
+/* The file, and behind it, without coming back here, its directory. */
+static void send_syncs(struct uring_store *store, struct obj_io *io)
+{
+    struct uring_op *op = op_of(io);
+    int fd = op->file->fd;
+
+    op->nsyncs = (fd >= 0) + (op->shard_fd >= 0);
+    op->rc = 0;
+    if (fd >= 0)
+        ring_sync(store->ring, fd, op->nsyncs == 2, (uintptr_t)io);
+    if (op->shard_fd >= 0)
+        ring_sync(store->ring, op->shard_fd, false, (uintptr_t)io);
+}
+
 static void start_sync(struct uring_store *store, struct obj_io *io)
 {
     struct uring_op *op = op_of(io);
+    int rc = op->file->fd >= 0 && is_removed(op->file)
+                 ? -EIO
+                 : open_changed_shard(store, io);
 
-    if (op->file->fd >= 0 && is_removed(op->file))
-        end_op(store, io, -EIO);
-    else if (op->file->fd >= 0)
-        ring_sync(store->ring, op->file->fd, (uintptr_t)io);
-    else
-        sync_shard(store, io);
+    if (rc == 0)
+        send_syncs(store, io);
+    if (rc != 0 || op->nsyncs == 0)
+        end_op(store, io, rc);
 }
 
+/* One that did not begin, because the other failed, is not the cause. */
 static void end_sync(struct uring_store *store, struct obj_io *io, int result)
 {
     struct uring_op *op = op_of(io);
     struct shard *shard = shard_of(store, io);
-    bool is_shard = op->shard_fd >= 0;
 
-    if (tries_again(io, result)) {
-        ring_sync(store->ring, is_shard ? op->shard_fd : op->file->fd,
-                  (uintptr_t)io);
+    if (op->rc == 0 || op->rc == -ECANCELED)
+        op->rc = result < 0 ? result : op->rc;
+    if (--op->nsyncs > 0)
+        return;
+    if (tries_again(io, op->rc)) {
+        send_syncs(store, io);
         return;
     }
-    if (!is_shard && result == 0) {
-        sync_shard(store, io);
-        return;
-    }
-    if (is_shard)
+    if (op->shard_fd >= 0) {
         close(op->shard_fd);
-    if (result == 0 && shard->synced < op->changed)
-        shard->synced = op->changed;
-    end_op(store, io, result);
+        if (op->rc == 0 && shard->synced < op->changed)
+            shard->synced = op->changed;
+    }
+    end_op(store, io, op->rc);
 }
 
 /* What is not there is gone already. Else the descriptor goes first, so that

@@ -44,8 +44,10 @@ struct __attribute__((may_alias)) uring_op {
     struct file *file;
     uint64_t moved;   /* READ, WRITE: bytes so far */
     uint64_t changed; /* SYNC: the change of the shard that it covers */
-    int shard_fd;     /* SYNC: -1 until the shard's turn */
+    int shard_fd;     /* SYNC: -1 if the shard needs none */
     unsigned retries;
+    unsigned nsyncs; /* SYNC: under way */
+    int rc;          /* SYNC: of those that have ended */
 };
 
 static_assert(sizeof(struct uring_op) <= sizeof(((struct obj_io *)0)->driver),

@@ -85,9 +85,11 @@ static void run_broken(struct names_op *op, struct names *names)
 
 static void run_lookup(struct names_op *op, struct names *names)
 {
-    struct name name = name_of_probe((struct probe *)op);
+    struct probe *probe = (struct probe *)op;
+    struct name name = name_of_probe(probe);
     struct inode inode;
 
+    probe->ran_on = pthread_self();
     op->rc = names_lookup(names, &name, &inode);
 }
 
@@ -269,6 +271,14 @@ static void test_the_thread_gets_what_may_wait(void)
     settle();
     CU_ASSERT_EQUAL(ran_here(1), is_inline);
     CU_ASSERT_EQUAL(ran_here(2), is_inline);
+    CU_ASSERT_EQUAL(names_exec->unsynced, 0);
+    probes[3].op.wants_sync = true;
+    submit_short(3, run_lookup, false, -ENOENT); /* nothing is left to sync */
+    settle();
+    CU_ASSERT(ran_here(3));
+    submit_short(3, run_insert, true, 0);
+    settle();
+    CU_ASSERT_EQUAL(ran_here(3), is_inline);
     CU_ASSERT_EQUAL(names_exec->unsynced, 0);
     tear_down();
 }

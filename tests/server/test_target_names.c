@@ -271,6 +271,32 @@ static void test_objects_of_removed_files_go_in_the_end(void)
     kit_fini(&kit);
 }
 
+/* A sync is of the object and of the names at once: whichever fails is told, and
+ * only the object's failure stays. */
+static void test_a_sync_tells_what_failed(void)
+{
+    struct proto_req_obj_truncate size = {.size = 10};
+    struct proto_req_obj_sync sync;
+    struct kit_server *server;
+    uint16_t owner;
+
+    kit_init(&kit);
+    CU_ASSERT_EQUAL_FATAL(create(INO_ROOT, "a", true), 0);
+    owner = owner_of(INO_ROOT, "a");
+    server = &kit.servers[owner - 1];
+    sync.ino = size.ino = kit.rep.create.inode.ino;
+    CU_ASSERT_EQUAL_FATAL(
+        kit_call(&kit, owner, PROTO_OP_obj_truncate, &size), 0);
+    kv_mem_disk_sync_fault(server->names, ENOSPC);
+    CU_ASSERT_EQUAL(kit_call(&kit, owner, PROTO_OP_obj_sync, &sync), -ENOSPC);
+    kv_mem_disk_sync_fault(server->names, 0);
+    CU_ASSERT_EQUAL(kit_call(&kit, owner, PROTO_OP_obj_sync, &sync), 0);
+    obj_mem_disk_fault(server->disk, 0, EIO);
+    CU_ASSERT_EQUAL(kit_call(&kit, owner, PROTO_OP_obj_sync, &sync), -EIO);
+    CU_ASSERT_EQUAL(kit_call(&kit, owner, PROTO_OP_obj_sync, &sync), -EIO);
+    kit_fini(&kit);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -282,6 +308,7 @@ int main(void)
         UNIT_TEST(test_rmdir_is_undone_when_a_target_is_dead),
         UNIT_TEST(test_rmdir_is_undone_when_its_owner_restarts),
         UNIT_TEST(test_objects_of_removed_files_go_in_the_end),
+        UNIT_TEST(test_a_sync_tells_what_failed),
     };
 
     return UNIT_MAIN("target_names", tests);

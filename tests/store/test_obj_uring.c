@@ -302,6 +302,33 @@ static void test_first_sync_covers_the_directory(void)
     obj_close(base);
 }
 
+/* A pipe takes no fsync: the file's own code is told, not that of the directory
+ * whose sync then did not begin, and the directory is synced another time. */
+static void test_a_failed_sync_leaves_the_directory_to_the_next(void)
+{
+    struct obj_store *base = fixture_open();
+    struct uring_store *store = store_of(base);
+    struct shard *shard = &store->shards[file_shard(INO)];
+    struct file *file;
+    int ends[2], fd;
+
+    CU_ASSERT_EQUAL(do_io(base, OBJ_WRITE, INO, 0, "a", 1), 1);
+    file = file_table_get(&store->table, INO, 0);
+    fd = file->fd;
+    file_table_put(&store->table, file);
+    CU_ASSERT_EQUAL_FATAL(pipe2(ends, O_CLOEXEC), 0);
+    file->fd = ends[1];
+    CU_ASSERT_EQUAL(do_io(base, OBJ_SYNC, INO, 0, NULL, 0), -EINVAL);
+    CU_ASSERT_EQUAL(shard->synced, 0);
+    file->fd = fd;
+    CU_ASSERT_EQUAL(do_io(base, OBJ_SYNC, INO, 0, NULL, 0), 0);
+    CU_ASSERT_EQUAL(shard->synced, shard->changed);
+    CU_ASSERT_EQUAL(do_io(base, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    close(ends[0]);
+    close(ends[1]);
+    obj_close(base);
+}
+
 static void test_registered_memory_moves_bytes(void)
 {
     struct obj_store *store;
@@ -519,6 +546,7 @@ int main(void)
         UNIT_TEST(test_want_of_descriptors_concerns_one_operation),
         UNIT_TEST(test_file_too_big_concerns_one_operation),
         UNIT_TEST(test_first_sync_covers_the_directory),
+        UNIT_TEST(test_a_failed_sync_leaves_the_directory_to_the_next),
         UNIT_TEST(test_registered_memory_moves_bytes),
         UNIT_TEST(test_refused_registration_is_no_error),
         UNIT_TEST(test_wait_fd_wakes_epoll),

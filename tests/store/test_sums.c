@@ -443,6 +443,24 @@ static void test_a_failed_cleaning_is_told_to_who_syncs(void)
     obj_close(store);
 }
 
+/* A fault at the first step then meets the sums, and not the bytes. */
+static void test_what_a_caller_synced_is_not_synced_again(void)
+{
+    struct obj_store *store = fixture_open();
+
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "abc", 3), 3);
+    CU_ASSERT_EQUAL(sync_of(store, INO), 0);
+    obj_mem_disk_fault(obj_fixture.config.disk, 0, EIO);
+    clean(store);
+    CU_ASSERT_EQUAL(sync_of(store, INO), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, "abc", 3), 3);
+    obj_mem_disk_fault(obj_fixture.config.disk, 0, EIO);
+    clean(store);
+    CU_ASSERT_EQUAL(sync_of(store, INO), -EIO);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
 /* More lost objects than there are places to remember them. */
 static void test_lost_objects_leave_places_to_others(void)
 {
@@ -668,6 +686,7 @@ static const struct unit_test tests[] = {
     UNIT_TEST(test_a_failed_write_leaves_no_wrong_sums),
     UNIT_TEST(test_a_failed_sync_stays_failed),
     UNIT_TEST(test_a_failed_cleaning_is_told_to_who_syncs),
+    UNIT_TEST(test_what_a_caller_synced_is_not_synced_again),
     UNIT_TEST(test_lost_objects_leave_places_to_others),
     UNIT_TEST(test_neighbours_in_a_block_do_not_collide),
     UNIT_TEST(test_small_writes_to_a_block_join),
