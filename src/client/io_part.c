@@ -4,7 +4,9 @@
  *
  * The happy path: runs are encoded into an open part as they come; when it is
  * full, or nothing else comes, it is sent; the server moves the data by RMA, or
- * few bytes ride in the message; the callback notes the end.
+ * few bytes ride in the message; the callback notes the end. In a write's
+ * message more bytes ride where that is cheaper than to be asked for them (ADR
+ * 53).
  *
  * The runs are kept encoded only: who needs their pieces (inline data, holes)
  * decodes them again.
@@ -32,6 +34,8 @@
 #include <endian.h>
 #include <stdio.h>
 #include <string.h>
+
+#define WRITE_HEAD_MAX (PROTO_HEADER_SIZE + 64u) /* all but runs and data */
 
 static_assert(SPLIT_FRAGMENT == PROTO_FRAGMENT, "one idea of a fragment");
 
@@ -200,7 +204,7 @@ bool io_part_append(struct io_part *part, const struct run *run)
 }
 
 /* Collect inline data for a write. */
-static uint32_t gather(const struct io_part *part)
+static struct proto_bytes gather(const struct io_part *part, uint8_t *to)
 {
     struct split_piece piece;
     struct walk walk;
@@ -208,11 +212,52 @@ static uint32_t gather(const struct io_part *part)
 
     walk_init(&walk, part);
     for (; walk_next(&walk, &piece); len += piece.length) {
-        assert(len + piece.length <= PROTO_INLINE_MAX);
-        memcpy(part->data + len, (const void *)(uintptr_t)piece.mem,
-               piece.length);
+        assert(len + piece.length <= PROTO_WRITE_INLINE_MAX);
+        memcpy(to + len, (const void *)(uintptr_t)piece.mem, piece.length);
     }
-    return (uint32_t)len;
+    return (struct proto_bytes){to, (uint32_t)len};
+}
+
+/* The pieces where they are, if one follows the other in memory; else empty. */
+static struct proto_bytes in_place(const struct io_part *part)
+{
+    struct proto_bytes data = {NULL, 0};
+    struct split_piece piece;
+    struct walk walk;
+
+    walk_init(&walk, part);
+    for (; walk_next(&walk, &piece); data.len += (uint32_t)piece.length) {
+        if (data.data == NULL)
+            data.data = (const uint8_t *)(uintptr_t)piece.mem;
+        else if (piece.mem != (uintptr_t)data.data + data.len)
+            return (struct proto_bytes){NULL, 0};
+    }
+    return data;
+}
+
+/* May so many bytes ride in the request? More than a little only where a long
+ * message is cheaper than RMA. */
+static bool is_message_for_all(const struct io_part *part)
+{
+    const struct capstan_request *request = part->request;
+    uint16_t target = request->file->inode.layout.targets[part->column];
+    uint64_t len =
+        WRITE_HEAD_MAX + part->runs_len + part->packed_len + part->bytes;
+
+    return part->bytes <= PROTO_WRITE_INLINE_MAX && len <= PROTO_MESSAGE_MAX &&
+           len <= rpc_eager_max(request->session->rpc, target);
+}
+
+/* What rides in a write's message; empty: it is for the server to fetch. */
+static struct proto_bytes inline_data(const struct io_part *part)
+{
+    if (part->bytes <= PROTO_INLINE_MAX)
+        return gather(part, part->data);
+    if (!is_message_for_all(part))
+        return (struct proto_bytes){NULL, 0};
+    if (part->bounce != NULL)
+        return gather(part, (uint8_t *)part->bounce->memory);
+    return in_place(part);
 }
 
 /* The bytes of a piece that the object had. */
@@ -529,13 +574,11 @@ static int fill_write(struct io_part *part)
     req->column = part->column;
     req->runs = runs_to_send(part);
     req->span = span_to_send(part);
-    if (part->bytes > PROTO_INLINE_MAX) {
-        compute_sums(part, req);
-        return fill_remote(part, &req->key, &req->addr, &req->span);
-    }
-    req->data.data = part->data;
-    req->data.len = gather(part);
-    return 0;
+    req->data = inline_data(part);
+    if (req->data.data != NULL)
+        return 0;
+    compute_sums(part, req);
+    return fill_remote(part, &req->key, &req->addr, &req->span);
 }
 
 int io_part_send(struct io_part *part)

@@ -113,6 +113,7 @@ struct net_driver {
     int (*read)(struct net *net, struct net_op *op, uint64_t peer, void *memory,
                 size_t len, struct net_mr *mr, uint64_t remote_addr,
                 uint64_t key);
+    size_t (*eager_max)(const struct net *net, uint64_t peer);
     void (*release)(struct net *net, void *buffer);
     int (*poll)(struct net *net);
     int (*wait_fd)(struct net *net);
@@ -235,6 +236,16 @@ static inline int net_read(struct net *net, struct net_op *op, uint64_t peer,
                            uint64_t remote_addr, uint64_t key)
 {
     return net->driver->read(net, op, peer, memory, len, mr, remote_addr, key);
+}
+
+/**
+ * How long a message to a peer may be, for what it carries to cost less than by
+ * an RMA of the peer's: it goes in one piece then, without a question and an
+ * answer. @return bytes; 0: RMA is cheap, or long messages are not.
+ */
+static inline size_t net_eager_max(const struct net *net, uint64_t peer)
+{
+    return net->driver->eager_max(net, peer);
 }
 
 /** Give a received message's buffer back, so that it can receive again. */

@@ -35,7 +35,7 @@ static int say(const char *what, int rc)
 
 static int open_queue(struct ofi_net *net)
 {
-    struct fi_cq_attr attr = {.format = FI_CQ_FORMAT_MSG,
+    struct fi_cq_attr attr = {.format = FI_CQ_FORMAT_DATA,
                               .wait_obj = FI_WAIT_FD,
                               .size = 2 * OFI_OPS_MAX + net->pool.nbuffers};
     int rc;
@@ -280,6 +280,7 @@ static int ofi_open(const struct net_config *config, struct net **net_out)
         free(net);
         return rc;
     }
+    ofi_segments_init(net);
     net->caps.send_after_write =
         (net->info->tx_attr->msg_order & FI_ORDER_SAW) != 0;
     rc = pool_init(&net->pool, config->receives, config->message_max);
@@ -329,6 +330,7 @@ const struct net_driver net_ofi = {
     .send = ofi_send,
     .write = ofi_write,
     .read = ofi_read,
+    .eager_max = ofi_eager_max,
     .release = ofi_release,
     .poll = ofi_poll,
     .wait_fd = ofi_wait_fd,

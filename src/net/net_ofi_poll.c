@@ -60,7 +60,7 @@ static struct ofi_slot *slot_of(struct ofi_net *net, const void *buffer)
     return &net->receives[pool_index(&net->pool, buffer)];
 }
 
-static void post_receive(struct ofi_net *net, struct ofi_slot *slot)
+void ofi_receive_post(struct ofi_net *net, struct ofi_slot *slot)
 {
     void *desc = net->pool_mr == NULL ? NULL : fi_mr_desc(net->pool_mr->fid);
     ssize_t rc = -FI_EAGAIN;
@@ -68,8 +68,10 @@ static void post_receive(struct ofi_net *net, struct ofi_slot *slot)
     if (net->ep != NULL)
         rc = fi_recv(net->ep, slot->buffer, net->pool.buffer_size, desc,
                      FI_ADDR_UNSPEC, &slot->context);
-    if (rc == 0)
+    if (rc == 0) {
+        net->nposted++;
         return;
+    }
     if (rc != -FI_EAGAIN)
         log_warn("post a receive buffer: %s", ofi_lib.strerror((int)-rc));
     slot->next = net->unposted;
@@ -79,9 +81,11 @@ static void post_receive(struct ofi_net *net, struct ofi_slot *slot)
 int ofi_receives_post(struct ofi_net *net)
 {
     net->unposted = NULL;
+    net->partial = NULL;
+    net->nposted = 0;
     for (size_t i = 0; i < net->pool.nbuffers; i++)
         if (!net->receives[i].is_held)
-            post_receive(net, &net->receives[i]);
+            ofi_receive_post(net, &net->receives[i]);
     return net->unposted == NULL ? 0 : -ENOMEM;
 }
 
@@ -92,7 +96,7 @@ static void post_again(struct ofi_net *net)
     net->unposted = NULL;
     for (; slot != NULL; slot = next) {
         next = slot->next;
-        post_receive(net, slot);
+        ofi_receive_post(net, slot);
     }
 }
 
@@ -105,7 +109,7 @@ void ofi_release(struct net *base, void *buffer)
         return;
     slot = slot_of(net, buffer);
     slot->is_held = false;
-    post_receive(net, slot);
+    ofi_receive_post(net, slot);
 }
 
 /* --- Completions --- */
@@ -127,7 +131,13 @@ static void end_op(struct ofi_net *net, struct ofi_slot *slot, int rc)
     op->done(op, rc);
 }
 
-static void handle(struct ofi_net *net, const struct fi_cq_msg_entry *entry)
+void ofi_deliver(struct ofi_net *net, struct ofi_slot *slot, size_t len)
+{
+    slot->is_held = true;
+    net->recv(net->recv_ctx, &net->net, slot->buffer, len);
+}
+
+static void handle(struct ofi_net *net, const struct fi_cq_data_entry *entry)
 {
     struct ofi_slot *slot = entry->op_context;
 
@@ -137,8 +147,11 @@ static void handle(struct ofi_net *net, const struct fi_cq_msg_entry *entry)
         end_op(net, slot, 0);
         return;
     }
-    slot->is_held = true;
-    net->recv(net->recv_ctx, &net->net, slot->buffer, entry->len);
+    net->nposted--;
+    if ((entry->flags & FI_REMOTE_CQ_DATA) != 0)
+        ofi_segment_take(net, slot, entry->len, entry->data);
+    else
+        ofi_deliver(net, slot, entry->len);
 }
 
 /* Errors of a link are the caller's to report: it knows what it was doing. */
@@ -157,16 +170,18 @@ static int handle_error(struct ofi_net *net)
     slot = entry.op_context;
     if (slot == NULL)
         return 1;
-    if (slot->buffer == NULL)
+    if (slot->buffer == NULL) {
         end_op(net, slot, ofi_error(entry.err));
-    else
-        post_receive(net, slot);
+        return 1;
+    }
+    net->nposted--;
+    ofi_receive_post(net, slot);
     return 1;
 }
 
 static int read_queue(struct ofi_net *net)
 {
-    struct fi_cq_msg_entry entries[BATCH];
+    struct fi_cq_data_entry entries[BATCH];
     int nhandled = 0;
     ssize_t n;
 

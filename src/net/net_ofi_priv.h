@@ -7,6 +7,7 @@
  *   net_ofi_info.c  which provider, which address, what was granted
  *   net_ofi_peer.c  peers, and operations that wait for a connection
  *   net_ofi_xfer.c  starting operations
+ *   net_ofi_segment.c  long messages where the provider makes them dear
  *   net_ofi_poll.c  completions, receiving, waiting
  *   net_ofi_mr.c    registered memory
  *   net_ofi_local.c who lives on this machine; names for provider "shm"
@@ -61,6 +62,8 @@ struct ofi_slot {
     struct ofi_peer *peer; /* NULL: removed meanwhile */
     void *buffer;          /* receives only */
     bool is_held;          /* receives only: its message was handed over */
+    uint64_t sender;       /* receives only: of a message that is not whole */
+    size_t have, left;     /* its bytes that came, and that are to come */
     struct fid_mr *own_mr; /* registered for this operation only */
 };
 
@@ -75,6 +78,8 @@ struct ofi_start {
     struct net_mr *mr;
     uint64_t remote_addr;
     uint64_t key;
+    size_t given;  /* of a long message: bytes that the provider has */
+    uint64_t data; /* of a segment: see net_ofi_segment.c; else 0 */
     int rc; /* with which it ends, once it is in the line of the ended */
 };
 
@@ -161,6 +166,10 @@ struct ofi_net {
     struct net_mr *pool_mr;
     struct ofi_slot *receives; /* one a buffer */
     struct ofi_slot *unposted; /* receives that the provider refused */
+    size_t nposted;            /* receives that it has */
+    size_t segment_bytes;      /* of a longer message, at once; 0: all */
+    uint64_t segment_sender;   /* who we are to those who put it together */
+    struct ofi_slot *partial;  /* messages that are not whole, oldest first */
 
     struct ofi_slot *slots;
     struct ofi_slot *free_slots;
@@ -266,14 +275,50 @@ int ofi_write(struct net *net, struct net_op *op, uint64_t peer,
 int ofi_read(struct net *net, struct net_op *op, uint64_t peer, void *memory,
              size_t len, struct net_mr *mr, uint64_t remote_addr, uint64_t key);
 
-/** Give an operation to the provider. @return 0, -EAGAIN or an error. */
+size_t ofi_eager_max(const struct net *net, uint64_t peer);
+
+/** Give an operation to the provider. @return 0, -EAGAIN (call again with the
+ *  same start) or an error. */
 int ofi_post(struct ofi_net *net, struct ofi_peer *peer, struct net_op *op,
-             const struct ofi_start *start);
+             struct ofi_start *start);
 
 /** Take an operation back from its slot. @return it, or NULL if abandoned. */
 struct net_op *ofi_slot_end(struct ofi_net *net, struct ofi_slot *slot);
 
+/** Give one operation, or a segment, to the provider under a slot of its own.
+ */
+int ofi_post_one(struct ofi_net *net, struct ofi_peer *peer, struct net_op *op,
+                 const struct ofi_start *start);
+
+/* --- net_ofi_segment.c --- */
+
+/** Choose whether long messages are cut, when the provider is known. */
+void ofi_segments_init(struct ofi_net *net);
+
+/** Is this too long to be given to the provider at once? */
+static inline bool ofi_is_cut(const struct ofi_net *net,
+                              const struct ofi_start *start)
+{
+    return start->verb == OFI_SEND && net->segment_bytes > 0 &&
+           start->len > net->segment_bytes;
+}
+
+/** Give what is left of a message to the provider. @return as ofi_post(); what
+ *  went is noted in start. */
+int ofi_segments_post(struct ofi_net *net, struct ofi_peer *peer,
+                      struct net_op *op, struct ofi_start *start);
+
+/** A segment has come into a receive's buffer. */
+void ofi_segment_take(struct ofi_net *net, struct ofi_slot *slot, size_t len,
+                      uint64_t data);
+
 /* --- net_ofi_poll.c --- */
+
+/** Hand a whole message over. */
+void ofi_deliver(struct ofi_net *net, struct ofi_slot *slot, size_t len);
+
+/** Give a receive's buffer to the provider again. */
+void ofi_receive_post(struct ofi_net *net, struct ofi_slot *slot);
 
 /** Post every receive buffer that the owner does not hold. */
 int ofi_receives_post(struct ofi_net *net);

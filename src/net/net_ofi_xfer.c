@@ -73,6 +73,9 @@ static ssize_t call_provider(struct ofi_net *net, fi_addr_t addr,
         desc = fi_mr_desc(slot->own_mr);
     switch (start->verb) {
     case OFI_SEND:
+        if (start->data != 0)
+            return fi_senddata(net->ep, start->memory, start->len, desc,
+                               start->data, addr, &slot->context);
         return fi_send(net->ep, start->memory, start->len, desc, addr,
                        &slot->context);
     case OFI_WRITE:
@@ -143,28 +146,14 @@ static bool move_local(struct ofi_net *net, struct ofi_peer *peer,
     return true;
 }
 
-int ofi_post(struct ofi_net *net, struct ofi_peer *peer, struct net_op *op,
-             const struct ofi_start *start)
+int ofi_post_one(struct ofi_net *net, struct ofi_peer *peer, struct net_op *op,
+                 const struct ofi_start *start)
 {
     struct ofi_slot *slot = net->free_slots;
-    int local;
     ssize_t rc;
 
     if (slot == NULL)
         return -EAGAIN;
-    if (net->ep == NULL)
-        return -ERR_LINK;
-    look_at_local(net, peer);
-    if (peer->addr == FI_ADDR_UNSPEC && ofi_peer_attach(net, peer) != 0)
-        return -EAGAIN;
-    if (send_local(net, peer, op, start, &local))
-        return local;
-    if (move_local(net, peer, op, start))
-        return 0;
-    if (start->verb != OFI_SEND) { /* no message may overtake it */
-        peer->is_wired = true;
-        ofi_lane_drop(peer);
-    }
     net->free_slots = slot->next;
     slot->op = op;
     push_posted(peer, slot);
@@ -179,8 +168,33 @@ int ofi_post(struct ofi_net *net, struct ofi_peer *peer, struct net_op *op,
     return ofi_error((int)-rc);
 }
 
+int ofi_post(struct ofi_net *net, struct ofi_peer *peer, struct net_op *op,
+             struct ofi_start *start)
+{
+    int local;
+
+    if (net->free_slots == NULL)
+        return -EAGAIN;
+    if (net->ep == NULL)
+        return -ERR_LINK;
+    look_at_local(net, peer);
+    if (peer->addr == FI_ADDR_UNSPEC && ofi_peer_attach(net, peer) != 0)
+        return -EAGAIN;
+    if (send_local(net, peer, op, start, &local))
+        return local;
+    if (move_local(net, peer, op, start))
+        return 0;
+    if (start->verb != OFI_SEND) { /* no message may overtake it */
+        peer->is_wired = true;
+        ofi_lane_drop(peer);
+    }
+    if (ofi_is_cut(net, start))
+        return ofi_segments_post(net, peer, op, start);
+    return ofi_post_one(net, peer, op, start);
+}
+
 static int begin(struct net *base, struct net_op *op, uint64_t id,
-                 const struct ofi_start *start)
+                 struct ofi_start *start)
 {
     struct ofi_net *net = ofi_of(base);
     struct ofi_peer *peer;
@@ -202,10 +216,22 @@ static int begin(struct net *base, struct net_op *op, uint64_t id,
     return 0;
 }
 
+/* Copying a peer's memory beats two copies through a lane; elsewhere a message
+ * costs no more than RMA where segments keep the provider from asking first. */
+size_t ofi_eager_max(const struct net *base, uint64_t id)
+{
+    const struct ofi_net *net = (const struct ofi_net *)base;
+    const struct ofi_peer *peer = net->peers[id];
+
+    if (net->segment_bytes == 0 || (peer->table != NULL && peer->can_copy))
+        return 0;
+    return net->caps.message_max;
+}
+
 int ofi_send(struct net *net, struct net_op *op, uint64_t peer,
              const void *message, size_t len, struct net_mr *mr)
 {
-    const struct ofi_start start = {
+    struct ofi_start start = {
         .verb = OFI_SEND, .memory = (void *)message, .len = len, .mr = mr};
 
     if (len > ofi_of(net)->caps.message_max)
@@ -217,12 +243,12 @@ int ofi_write(struct net *net, struct net_op *op, uint64_t peer,
               const void *memory, size_t len, struct net_mr *mr,
               uint64_t remote_addr, uint64_t key)
 {
-    const struct ofi_start start = {.verb = OFI_WRITE,
-                                    .memory = (void *)memory,
-                                    .len = len,
-                                    .mr = mr,
-                                    .remote_addr = remote_addr,
-                                    .key = key};
+    struct ofi_start start = {.verb = OFI_WRITE,
+                              .memory = (void *)memory,
+                              .len = len,
+                              .mr = mr,
+                              .remote_addr = remote_addr,
+                              .key = key};
 
     return begin(net, op, peer, &start);
 }
@@ -230,12 +256,12 @@ int ofi_write(struct net *net, struct net_op *op, uint64_t peer,
 int ofi_read(struct net *net, struct net_op *op, uint64_t peer, void *memory,
              size_t len, struct net_mr *mr, uint64_t remote_addr, uint64_t key)
 {
-    const struct ofi_start start = {.verb = OFI_READ,
-                                    .memory = memory,
-                                    .len = len,
-                                    .mr = mr,
-                                    .remote_addr = remote_addr,
-                                    .key = key};
+    struct ofi_start start = {.verb = OFI_READ,
+                              .memory = memory,
+                              .len = len,
+                              .mr = mr,
+                              .remote_addr = remote_addr,
+                              .key = key};
 
     return begin(net, op, peer, &start);
 }

@@ -560,6 +560,12 @@ static int receive_one(struct sim_ep *ep)
     return 1;
 }
 
+static size_t sim_eager_max(const struct net *net, uint64_t peer)
+{
+    (void)peer;
+    return ((const struct sim_ep *)net)->fabric->config.eager_max;
+}
+
 static void sim_release(struct net *net, void *buffer)
 {
     struct sim_ep *ep = ep_of(net);
@@ -638,6 +644,7 @@ const struct net_driver net_sim = {
     .send = sim_send,
     .write = sim_write,
     .read = sim_read,
+    .eager_max = sim_eager_max,
     .release = sim_release,
     .poll = sim_poll,
     .wait_fd = sim_wait_fd,

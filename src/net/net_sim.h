@@ -35,6 +35,7 @@ struct net_sim_config {
     unsigned reorder_percent;   /* of messages: delay without keeping order */
     unsigned break_percent;     /* of RMA: the connection breaks under it */
     unsigned flip_percent;      /* of messages and RMA: a bit is flipped */
+    size_t eager_max;           /* what net_eager_max() says */
 };
 
 /** One turn of a loop; returns how many things it did. */

@@ -119,7 +119,7 @@
     U64(key)                                                                   \
     U64(addr)                                                                  \
     U64(span)                                                                  \
-    BYTES(data, PROTO_INLINE_MAX) /* empty: read it by RMA */                  \
+    BYTES(data, PROTO_WRITE_INLINE_MAX) /* empty: read it by RMA */            \
     U8(sums_kind)                                                              \
     BYTES(sums, 4 * PROTO_SUMS_MAX) /* of what goes by RMA */                  \
     BYTES(runs, PROTO_RUNS_MAX)

@@ -21,11 +21,12 @@
 #include <stdint.h>
 
 #define PROTO_MAGIC 0x4e415043u /* "CPAN" */
-#define PROTO_VERSION 2
+#define PROTO_VERSION 3
 #define PROTO_HEADER_SIZE 64
 #define PROTO_MESSAGE_MAX 65536u /* header and body */
 #define PROTO_NAME_MAX 128u
 #define PROTO_INLINE_MAX 8192u /* payload that rides in a message */
+#define PROTO_WRITE_INLINE_MAX 48640u /* in a WRITE: with its head, 48 KiB */
 #define PROTO_RUNS_MAX 40960u  /* bytes of encoded runs in one request */
 #define PROTO_SUMS_MAX 4096u   /* sums of fragments in one message */
 #define PROTO_FRAGMENT 4096u   /* no fragment crosses a multiple of this */

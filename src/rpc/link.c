@@ -53,7 +53,7 @@ void rpc_timer_at(struct rpc *rpc, uint64_t when_ns)
         rpc->next_timer_ns = when_ns;
 }
 
-static struct rpc_link *find_link(struct rpc *rpc, uint64_t target)
+static struct rpc_link *find_link(const struct rpc *rpc, uint64_t target)
 {
     const struct cluster *cluster = rpc->config.cluster;
     unsigned low = 0, high = cluster->ntargets;
@@ -494,6 +494,15 @@ void rpc_call_start(struct rpc *rpc, struct rpc_call *call)
     if (link->state == LINK_READY && rpc->unsent == NULL &&
         call->number < link_floor(link) + RPC_WINDOW)
         send_call(link, call);
+}
+
+size_t rpc_eager_max(const struct rpc *rpc, uint16_t target)
+{
+    const struct rpc_link *link = find_link(rpc, target);
+
+    if (link == NULL || link->peer == NET_PEER_NONE)
+        return 0;
+    return net_eager_max(rpc->config.net, link->peer);
 }
 
 void rpc_call_cancel(struct rpc *rpc, struct rpc_call *call)

@@ -122,6 +122,10 @@ uint64_t rpc_next_timer(const struct rpc *rpc);
 /** Start a call whose public fields are set. */
 void rpc_call_start(struct rpc *rpc, struct rpc_call *call);
 
+/** How long a request to a target may be for what it carries to cost less than
+ *  by RMA (net_eager_max()); 0 also when there is no connection yet. */
+size_t rpc_eager_max(const struct rpc *rpc, uint16_t target);
+
 /** Forget a call: no callback. Its number stays below the floor. */
 void rpc_call_cancel(struct rpc *rpc, struct rpc_call *call);
 

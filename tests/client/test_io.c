@@ -31,6 +31,72 @@ static void test_a_small_file_stays_on_one_target_and_inline(void)
     finish(fake, &file);
 }
 
+static const uint8_t *bytes_of(struct fake *fake)
+{
+    return fake_find(fake, INO_ROOT, "f")->objects[1].bytes;
+}
+
+/* One file of one column, where long messages cost less than RMA. */
+static struct fake *start_eager(struct capstan_file **file_out)
+{
+    struct net_sim_config odds = fake_calm(1);
+    struct fake *fake;
+
+    odds.eager_max = PROTO_MESSAGE_MAX;
+    fake = fake_create(1, &odds);
+    *file_out = open_new(fake, "/f");
+    return fake;
+}
+
+static void test_writes_ride_where_long_messages_are_cheap(void)
+{
+    static uint8_t in[PROTO_WRITE_INLINE_MAX + 1];
+    struct capstan_file *file;
+    struct fake *fake = start_eager(&file);
+
+    fill(in, sizeof(in), 1);
+    fake_count_anew(fake);
+    write_all(file, 3, in, sizeof(in) - 1);
+    CU_ASSERT_EQUAL(fake->inlined, 1);
+    CU_ASSERT_EQUAL(memcmp(bytes_of(fake) + 3, in, sizeof(in) - 1), 0);
+    write_all(file, 9, in, sizeof(in)); /* too many */
+    CU_ASSERT_EQUAL(fake->inlined, 1);
+    CU_ASSERT_EQUAL(memcmp(bytes_of(fake) + 9, in, sizeof(in)), 0);
+    finish(fake, &file);
+}
+
+/* Two pieces that lie apart in memory ride only if they travel packed. */
+static void test_lists_ride_when_they_are_packed(void)
+{
+    enum { PIECES = 20, SIZE = 2000 };
+    static uint8_t in[2 * PIECES * SIZE];
+    struct capstan_run runs[PIECES];
+    struct capstan_file *file;
+    struct fake *fake = start_eager(&file);
+    uint64_t done;
+
+    fill(in, sizeof(in), 1);
+    for (unsigned i = 0; i < PIECES; i++)
+        runs[i] = (struct capstan_run){.offset = (PIECES - i) * 3 * SIZE,
+                                       .length = SIZE,
+                                       .count = 1,
+                                       .memory = in + 2 * i * SIZE};
+    fake_count_anew(fake);
+    CU_ASSERT_EQUAL(capstan_file_writev(file, runs, PIECES, &done), 0);
+    CU_ASSERT_EQUAL(fake->inlined, 1);
+    for (unsigned i = 0; i < PIECES; i++)
+        CU_ASSERT_EQUAL(
+            memcmp(bytes_of(fake) + runs[i].offset, runs[i].memory, SIZE), 0);
+    runs[0].length = runs[1].length = 5 * SIZE;
+    runs[1].memory = in + 6 * SIZE;
+    runs[1].offset = runs[0].offset + 6 * SIZE;
+    CU_ASSERT_EQUAL(capstan_file_writev(file, runs, 2, &done), 0);
+    CU_ASSERT_EQUAL(fake->inlined, 1);
+    CU_ASSERT_EQUAL(
+        memcmp(bytes_of(fake) + runs[1].offset, in + 6 * SIZE, 5 * SIZE), 0);
+    finish(fake, &file);
+}
+
 static void test_writing_beyond_the_first_stripe_stripes_once(void)
 {
     struct capstan_file *file;
@@ -607,6 +673,7 @@ static void run_model(uint64_t seed, unsigned drop_percent, unsigned steps)
 
     odds.drop_percent = drop_percent;
     odds.duplicate_percent = drop_percent;
+    odds.eager_max = seed % 2 == 0 ? PROTO_MESSAGE_MAX : 0;
     rng_init(&rng, seed);
     fake = fake_create(1 + (unsigned)rng_below(&rng, 8), &odds);
     fake->stripe_size = STRIPE * (uint32_t)(1 + rng_below(&rng, 3));
@@ -640,6 +707,8 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         UNIT_TEST(test_a_small_file_stays_on_one_target_and_inline),
+        UNIT_TEST(test_writes_ride_where_long_messages_are_cheap),
+        UNIT_TEST(test_lists_ride_when_they_are_packed),
         UNIT_TEST(test_writing_beyond_the_first_stripe_stripes_once),
         UNIT_TEST(test_reads_beyond_the_end_are_short),
         UNIT_TEST(test_holes_are_zeros),

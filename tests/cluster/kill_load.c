@@ -2,10 +2,11 @@
 /*
  * Load under which servers are killed, and the proof afterwards that all that
  * was acknowledged is there. Two kinds, as the two benchmarks that sites run:
- * "ior": transfers of any size and place in one striped file; "mdtest": small
- * files made, filled, renamed over by a new content, removed.
+ * "ior" (and "wire", with a file of its own): transfers of any size and place
+ * in one striped file; "mdtest": small files made, filled, renamed over by a
+ * new content, removed.
  *
- *     kill_load ior|mdtest DIRECTORY ROUNDS SEED
+ *     kill_load ior|wire|mdtest DIRECTORY ROUNDS SEED
  *
  * Each round works until the file DIRECTORY/round.N appears (the server has
  * been killed and is back), then reads all and compares. Says "load N" and
@@ -40,6 +41,7 @@ struct load {
     struct capstan_file *file;
     struct rng rng;
     const char *directory;
+    const char *kind;
     uint8_t *image;
     uint8_t *buffer;
     struct small files[FILES];
@@ -69,10 +71,12 @@ static void fill(uint8_t *at, size_t n, uint64_t seed)
 
 static void ior_start(struct load *load)
 {
+    char path[32];
     size_t done;
 
+    snprintf(path, sizeof(path), "/%s", load->kind);
     require(load,
-            capstan_file_open(load->session, "/ior",
+            capstan_file_open(load->session, path,
                               CAPSTAN_OPEN_READ | CAPSTAN_OPEN_WRITE |
                                   CAPSTAN_OPEN_CREATE,
                               NULL, &load->file) == 0,
@@ -91,6 +95,8 @@ static void ior_step(struct load *load)
     if (rng_chance(&load->rng, 30)) { /* as aligned programs do */
         at -= at % 65536;
         n = 65536;
+    } else if (rng_chance(&load->rng, 30)) { /* in the message, over tcp */
+        n = 1 + rng_below(&load->rng, 49152);
     }
     if (n > IMAGE - at)
         n = IMAGE - at;
@@ -214,6 +220,7 @@ struct kind {
 
 static const struct kind kinds[] = {
     {"ior", ior_start, ior_step, ior_verify},
+    {"wire", ior_start, ior_step, ior_verify},
     {"mdtest", mdtest_start, mdtest_step, mdtest_verify},
 };
 
@@ -246,6 +253,7 @@ int main(int argc, char **argv)
     if (argc != 5)
         return 2;
     options.timeout_ms = 120000;
+    load.kind = argv[1];
     load.directory = argv[2];
     load.image = malloc(IMAGE);
     load.buffer = malloc(IMAGE);
@@ -256,7 +264,7 @@ int main(int argc, char **argv)
         return 1;
     }
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (strcmp(kinds[i].name, argv[1]) == 0)
+        if (strcmp(kinds[i].name, load.kind) == 0)
             play(&load, &kinds[i], (unsigned)strtoul(argv[3], NULL, 0));
     if (load.file != NULL)
         capstan_file_close(&load.file);

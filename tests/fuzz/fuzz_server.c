@@ -44,7 +44,7 @@ struct fuzz {
     struct net_remote remote;
     struct send sends[SENDS];
     uint8_t runs[PROTO_RUNS_MAX];
-    uint8_t data[PROTO_INLINE_MAX];
+    uint8_t data[PROTO_WRITE_INLINE_MAX];
     char text[256];
     uint64_t nsent, nanswered, nok;
 };
@@ -130,6 +130,12 @@ static const uint16_t opcodes[] = {
 #undef X
 };
 
+static uint32_t any_length(struct fuzz *f)
+{
+    return (uint32_t)any(
+        f, 1 + (any(f, 2) == 0 ? PROTO_INLINE_MAX : PROTO_WRITE_INLINE_MAX));
+}
+
 static void fill_io(struct fuzz *f, uint16_t opcode, union proto_req *req)
 {
     uint16_t columns = (uint16_t)(any(f, 2) == 0 ? 1 : 1 + any(f, 64));
@@ -156,7 +162,7 @@ static void fill_io(struct fuzz *f, uint16_t opcode, union proto_req *req)
         .key = f->remote.key,
         .addr = f->remote.addr,
         .span = MEMORY,
-        .data = {f->data, any(f, 4) == 0 ? (uint32_t)any(f, 8193) : 0},
+        .data = {f->data, any(f, 4) == 0 ? any_length(f) : 0},
         .runs = any_runs(f),
     };
 }

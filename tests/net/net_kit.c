@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/net/net_kit.h"
 
+#include "base/crc32c.h"
 #include "base/err.h"
 
 #include <CUnit/Basic.h>
@@ -29,6 +30,7 @@ static void on_recv(void *ctx, struct net *net, void *buffer, size_t len)
     end->nreceived++;
     end->last_len = len;
     memcpy(&end->last, buffer, len < 4 ? len : 4);
+    end->last_sum = crc32c(0, buffer, len);
     if (end->keeps)
         end->held[end->nheld++] = buffer;
     else

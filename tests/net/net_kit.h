@@ -16,7 +16,9 @@
 #ifndef KIT_NO_SHORTCUT
 #define KIT_NO_SHORTCUT false
 #endif
+#ifndef KIT_MESSAGE_MAX
 #define KIT_MESSAGE_MAX 8192
+#endif
 #define KIT_DEADLINE_NS (20 * NS_PER_SEC)
 #define KIT_ANSWER_NS (3 * NS_PER_SEC) /* then the message was lost */
 #define KIT_MEMORY (1u << 20)          /* registered by every server */
@@ -26,6 +28,7 @@ struct kit_end {
     unsigned nreceived;
     uint32_t last; /* first four bytes of the last message */
     size_t last_len;
+    uint32_t last_sum; /* CRC32C of its bytes */
     bool keeps; /* do not release at once */
     unsigned nheld;
     void *held[64];

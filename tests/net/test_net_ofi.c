@@ -3,8 +3,11 @@
  * Two endpoints in one process, over each provider that is here: messages,
  * RMA, full queues, order, registration, names, waiting.
  */
+#include "base/crc32c.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/rng.h"
+#include "tests/base/unit.h"
 #include "tests/net/net_kit.h"
 
 #include <CUnit/Basic.h>
@@ -106,6 +109,57 @@ static void test_many_messages_with_few_buffers_arrive_once(void)
         nended += calls[i].nended == 1 && calls[i].rc == 0;
     CU_ASSERT_EQUAL(nended, N);
     CU_ASSERT_EQUAL(b.last, N - 1);
+    close_both();
+}
+
+/* Also those that a provider would rather not have at once. */
+static void test_messages_of_any_length_arrive_whole(void)
+{
+    enum { N = 400 };
+    static char bytes[KIT_MESSAGE_MAX];
+    struct kit_call call;
+    uint32_t sum;
+    struct rng rng;
+    uint64_t there;
+    size_t len;
+
+    rng_init(&rng, unit_seed());
+    open_both(4);
+    there = kit_peer(&a, &b);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)rng_next(&rng);
+    for (unsigned i = 0; i < N; i++) {
+        len = 1 + rng_below(&rng, rng_chance(&rng, 30) ? 100 : sizeof(bytes));
+        bytes[i % len]++;
+        sum = crc32c(0, bytes, len);
+        CU_ASSERT_EQUAL_FATAL(kit_send(&a, &b, &call, there, bytes, len), 0);
+        CU_ASSERT_FATAL(kit_until(&a, &b, &b.nreceived, i + 1));
+        CU_ASSERT_FATAL(kit_until(&a, &b, &call.nended, 1));
+        CU_ASSERT(call.rc == 0 && b.last_len == len && b.last_sum == sum);
+    }
+    close_both();
+}
+
+static void test_long_and_short_messages_keep_their_order(void)
+{
+    enum { N = 300 };
+    static char bytes[2][KIT_MESSAGE_MAX];
+    static struct kit_call calls[N];
+    unsigned nended = 0;
+    uint64_t there;
+
+    open_both(8);
+    there = kit_peer(&a, &b);
+    for (uint32_t i = 0; i < N; i++)
+        CU_ASSERT_EQUAL_FATAL(kit_send(&a, &b, &calls[i], there, bytes[i % 2],
+                                       i % 3 == 0 ? 4 : KIT_MESSAGE_MAX),
+                              0);
+    CU_ASSERT(kit_until(&a, &b, &b.nreceived, N));
+    CU_ASSERT(kit_until(&a, &b, &calls[N - 1].nended, 1));
+    for (unsigned i = 0; i < N; i++)
+        nended += calls[i].nended == 1 && calls[i].rc == 0;
+    CU_ASSERT_EQUAL(nended, N);
+    CU_ASSERT_EQUAL(b.last_len, KIT_MESSAGE_MAX);
     close_both();
 }
 
@@ -449,6 +503,8 @@ int main(int argc, char **argv)
         {"messages go there and back", test_messages_go_there_and_back},
         {"many messages, few buffers",
          test_many_messages_with_few_buffers_arrive_once},
+        {"any length", test_messages_of_any_length_arrive_whole},
+        {"long and short", test_long_and_short_messages_keep_their_order},
         {"too many under way",
          test_start_is_refused_when_too_many_are_under_way},
         {"rma both ways", test_rma_moves_bytes_both_ways},

@@ -23,7 +23,7 @@ static unsigned nposted;
 static enum { ACCEPTS, FAILS_LINK, FAILS_LINK_THEN_ACCEPTS, ENDS_TWICE } mode;
 
 int ofi_post(struct ofi_net *net_, struct ofi_peer *peer_, struct net_op *op,
-             const struct ofi_start *start)
+             struct ofi_start *start)
 {
     (void)start;
     switch (mode) {

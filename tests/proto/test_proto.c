@@ -65,6 +65,10 @@ static void fill_req(unsigned opcode, union proto_req *req)
         PROTO_MSGS(X)
 #undef X
     }
+    if (opcode == PROTO_OP_write && req->write.data.len > PROTO_INLINE_MAX) {
+        req->write.sums.len = 0; /* nor do long lists fit beside it */
+        req->write.runs.len %= 16384;
+    }
 }
 
 static void fill_rep(unsigned opcode, union proto_rep *rep)
@@ -132,6 +136,12 @@ static void test_every_message_fits(void)
     CU_ASSERT_EQUAL(proto_req_encode(PROTO_OP_write, &req, wire,
                                      PROTO_MESSAGE_MAX - PROTO_HEADER_SIZE,
                                      &len),
+                    0);
+    /* Or few runs and much data, with the header 48 KiB. */
+    req.write.runs.len = 384;
+    req.write.data.len = PROTO_WRITE_INLINE_MAX;
+    CU_ASSERT_EQUAL(proto_req_encode(PROTO_OP_write, &req, wire,
+                                     (48u << 10) - PROTO_HEADER_SIZE, &len),
                     0);
     req.write.data.len++;
     CU_ASSERT_EQUAL(

@@ -390,6 +390,7 @@ struct stranger {
     struct net_op op;
     uint8_t answer[PROTO_HEADER_SIZE];
     bool is_asked;
+    uint16_t version; /* that it says */
 };
 
 static void stranger_sent(struct net_op *op, int rc)
@@ -410,7 +411,7 @@ static void stranger_receive(void *ctx, struct net *net, void *buffer,
         net_peer_insert(net, req.hello.name.data, req.hello.name.len, &peer) ==
             0) {
         stranger->is_asked = true;
-        header.version = PROTO_VERSION + 1;
+        header.version = stranger->version;
         header.flags = PROTO_FLAG_REPLY;
         header.status = PROTO_STATUS_VERSION;
         header.body = 0;
@@ -427,10 +428,11 @@ static int stranger_turn(void *ctx)
     return net_poll(((struct stranger *)ctx)->net);
 }
 
-static void test_a_client_names_both_versions(void)
+static void expect_both_versions(uint16_t version)
 {
     struct net_sim_config odds = calm();
-    struct stranger stranger = {0};
+    struct stranger stranger = {.version = version};
+    char text[64];
     struct tracked tracked;
     struct world world;
     struct net_config config = {.provider = "sim",
@@ -450,11 +452,19 @@ static void test_a_client_names_both_versions(void)
     start(&world, &tracked, PROTO_OP_ping, 0, 5 * NS_PER_SEC);
     finish(&world, &tracked);
     CU_ASSERT_EQUAL(tracked.rc, -ERR_VERSION);
-    CU_ASSERT(strstr(tracked.call.text, "version 3, this client 2") != NULL);
+    snprintf(text, sizeof(text), "version %u, this client %u", version,
+             PROTO_VERSION);
+    CU_ASSERT(strstr(tracked.call.text, text) != NULL);
     net_sim_actor_remove(world.fabric, &stranger);
     net_close(stranger.net);
     start_server(&world, 4);
     world_fini(&world);
+}
+
+static void test_a_client_names_both_versions(void)
+{
+    expect_both_versions(PROTO_VERSION - 1);
+    expect_both_versions(PROTO_VERSION + 1);
 }
 
 static struct proto_header last_answer;
@@ -465,7 +475,7 @@ static void note_answer(void *ctx, struct net *net, void *buffer, size_t len)
     net_release(net, buffer);
 }
 
-static void test_a_server_answers_another_version(void)
+static void expect_version_answer(uint16_t version)
 {
     struct net_sim_config odds = calm();
     struct net_config config = {.provider = "sim",
@@ -474,7 +484,7 @@ static void test_a_server_answers_another_version(void)
                                 .receives = 4,
                                 .recv = note_answer};
     struct proto_header header = {.magic = PROTO_MAGIC,
-                                  .version = PROTO_VERSION + 1,
+                                  .version = version,
                                   .opcode = PROTO_OP_hello,
                                   .target = 1,
                                   .request = 1};
@@ -511,6 +521,12 @@ static void test_a_server_answers_another_version(void)
     CU_ASSERT_EQUAL(last_answer.version, PROTO_VERSION);
     net_close(net);
     world_fini(&world);
+}
+
+static void test_a_server_answers_another_version(void)
+{
+    expect_version_answer(PROTO_VERSION - 1);
+    expect_version_answer(PROTO_VERSION + 1);
 }
 
 static void sent_garbage(struct net_op *op, int rc)

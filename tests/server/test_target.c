@@ -227,6 +227,53 @@ static void test_inline_data_goes_both_ways(void)
     kit_fini(&kit);
 }
 
+/* Read back in messages, which hold less. */
+static void expect_blocks(const struct run *run, const uint8_t *data)
+{
+    struct proto_req_read in = read_req(1, 0);
+    struct run some = *run;
+    uint64_t most = PROTO_INLINE_MAX / run->length, i;
+
+    in.is_inline = 1;
+    for (i = 0; i < run->count; i += some.count) {
+        some.offset = run->offset + i * run->stride;
+        some.count = run->count - i < most ? run->count - i : most;
+        in.runs = encode(&some, 1);
+        CU_ASSERT_EQUAL_FATAL(kit_call(&kit, 1, PROTO_OP_read, &in), 0);
+        CU_ASSERT_EQUAL_FATAL(kit.rep.read.data.len, some.count * run->length);
+        CU_ASSERT_EQUAL(memcmp(kit.rep.read.data.data, data + i * run->length,
+                               kit.rep.read.data.len),
+                        0);
+    }
+}
+
+/* In one extent, and in more than a buffer has room for. */
+static void test_a_write_takes_more_inline_than_a_read(void)
+{
+    static const struct run all[] = {
+        {.offset = 77, .length = 4864, .stride = 4864, .count = 10},
+        {.offset = 5, .length = 5, .stride = 9, .count = 9728},
+    };
+    static uint8_t data[PROTO_WRITE_INLINE_MAX];
+    struct proto_req_write out;
+    struct rng rng;
+
+    rng_init(&rng, unit_seed());
+    for (unsigned i = 0; i < 2; i++) {
+        kit_init(&kit);
+        fill(&rng, data, sizeof(data));
+        out = write_req(1, 0);
+        out.data = (struct proto_bytes){data, sizeof(data)};
+        out.runs = encode(&all[i], 1);
+        CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_write, &out), 0);
+        CU_ASSERT_EQUAL(kit.rep.write.bytes, sizeof(data));
+        expect_blocks(&all[i], data);
+        out.data.len--;
+        CU_ASSERT_EQUAL(kit_call(&kit, 1, PROTO_OP_write, &out), -EINVAL);
+        kit_fini(&kit);
+    }
+}
+
 static void test_inline_that_does_not_fit_is_refused(void)
 {
     struct proto_req_write out = write_req(1, 0);
@@ -656,6 +703,7 @@ int main(void)
         UNIT_TEST(test_runs_read_what_the_file_holds),
         UNIT_TEST(test_runs_write_only_what_they_name),
         UNIT_TEST(test_inline_data_goes_both_ways),
+        UNIT_TEST(test_a_write_takes_more_inline_than_a_read),
         UNIT_TEST(test_inline_that_does_not_fit_is_refused),
         UNIT_TEST(test_requests_that_lie_are_refused),
         UNIT_TEST(test_a_huge_run_ends_at_the_objects_end),

@@ -133,6 +133,7 @@ void sim_init(struct sim_cluster *sim, const struct sim_config *config)
         .reorder_percent = config->reorder_percent,
         .break_percent = config->break_percent,
         .flip_percent = config->flip_percent,
+        .eager_max = config->seed % 3 == 0 ? PROTO_MESSAGE_MAX : 0,
     };
     unsigned i;
 
