@@ -11,8 +11,9 @@
  * description locks: they belong to the descriptor, so two files opened by one
  * process exclude each other as two processes do.
  */
-#include "adio/ad_posix/posix_io.h"
+#include "adio/ad_posix/posix_map.h"
 #include "adio/common/adio.h"
+#include "base/guarded.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -23,17 +24,24 @@
 #include <unistd.h>
 
 #define SLICE_BYTES (4u << 20) /* moved by one call of test() */
+/* The same, copied: two ranks of one core that copy in turn find in its cache
+ * what the other one has just looked at. */
+#define COPY_BYTES (256u << 10)
 #define CHEAP_PIECE 8192 /* below it a call costs more than a second copy */
 #define LISTED_PIECE 512 /* below it a call costs more than two messages */
 #define MODE_DEFAULT 0644
 
 struct adio_io {
     struct posix_io io;
+    const struct posix_map *map; /* NULL: by system calls */
 };
 
 struct posix_file {
     int fd;
     bool is_local; /* its pages are cached here */
+    bool is_mappable;
+    bool may_ask; /* what is in memory */
+    struct posix_map map;
 };
 
 /* File systems of this machine alone (statfs(2)). Any other may be anywhere. */
@@ -96,16 +104,21 @@ static int posix_open(struct adio_file *file, const char *path, unsigned flags,
         return rc;
     }
     posix->is_local = is_local(posix->fd);
+    posix->is_mappable =
+        (flags & ADIO_READ) != 0 && posix_map_is_coherent(posix->fd);
+    posix->may_ask = posix_map_may_ask(posix->fd);
     file->driver_data = posix;
     return 0;
 }
 
 static int posix_close(struct adio_file *file, struct adio_error *error)
 {
-    int fd = fd_of(file);
+    struct posix_file *posix = file->driver_data;
+    int fd = posix->fd;
     int rc = 0;
 
-    free(file->driver_data);
+    posix_map_close(&posix->map);
+    free(posix);
     file->driver_data = NULL;
     if (close(fd) != 0) {
         rc = -errno;
@@ -209,16 +222,49 @@ static int posix_iwritelist(struct adio_file *file, const struct run *runs,
     return start_io(file, true, runs, nruns, io_out, error);
 }
 
+static bool posix_may_map(struct adio_file *file, const struct run *runs,
+                          size_t nruns)
+{
+    struct posix_file *posix = file->driver_data;
+    enum adio_toggle wanted = file->hints.map_reads;
+
+    if (!posix->is_mappable || wanted == ADIO_DISABLE ||
+        (wanted == ADIO_AUTOMATIC && !posix->may_ask) ||
+        !guarded_is_possible() ||
+        !posix_map_cover(&posix->map, posix->fd, runs, nruns))
+        return false;
+    return wanted == ADIO_ENABLE ||
+           posix_map_is_resident(&posix->map, runs, nruns, posix->map.end);
+}
+
+static int posix_imapread(struct adio_file *file, const struct run *runs,
+                          size_t nruns, struct adio_io **io_out,
+                          struct adio_error *error)
+{
+    struct posix_file *posix = file->driver_data;
+    int rc = start_io(file, false, runs, nruns, io_out, error);
+
+    if (rc != 0)
+        return rc;
+    (*io_out)->map = &posix->map;
+    posix_map_start(&posix->map, &(*io_out)->io, posix->fd, runs, nruns);
+    return 0;
+}
+
 static int posix_test(struct adio_file *file, struct adio_io **io_p,
                       bool *done_out, uint64_t *bytes_out,
                       struct adio_error *error)
 {
     struct posix_io *io = &(*io_p)->io;
-    int rc = posix_io_move(io, SLICE_BYTES, done_out);
+    const struct posix_map *map = (*io_p)->map;
+    int rc = map != NULL ? posix_map_move(map, io, COPY_BYTES, done_out)
+                         : posix_io_move(io, SLICE_BYTES, done_out);
 
     if (!*done_out)
         return 0;
-    if (rc != 0) {
+    if (rc != 0 && map != NULL) {
+        adio_error_set(error, rc, "%s: mapped pages gave way", file->path);
+    } else if (rc != 0) {
         const struct run *run = &io->runs[io->at.run];
 
         adio_error_set(error, rc, "%s: %s at %" PRIu64, file->path,
@@ -300,8 +346,11 @@ const struct adio_driver *ad_posix(void)
         .layout = posix_layout,
         .ireadlist = posix_ireadlist,
         .iwritelist = posix_iwritelist,
+        .may_map = posix_may_map,
+        .imapread = posix_imapread,
         .test = posix_test,
         .plan = posix_plan,
+        .finalize = guarded_fini,
         .lock = posix_lock,
         .unlock = posix_unlock,
     };

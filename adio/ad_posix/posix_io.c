@@ -114,7 +114,7 @@ static void gather(const struct posix_io *io, uint64_t limit,
 }
 
 /* Within one block. */
-static void advance_block(struct posix_io *io, uint64_t bytes)
+void posix_io_advance(struct posix_io *io, uint64_t bytes)
 {
     io->bytes += bytes;
     io->at.within += bytes;
@@ -133,7 +133,7 @@ static void advance(struct posix_io *io, const struct batch *batch,
         if (length > bytes)
             length = bytes;
         if (batch->iov[i].iov_base != waste)
-            advance_block(io, length);
+            posix_io_advance(io, length);
         bytes -= length;
     }
 }
@@ -177,4 +177,17 @@ int posix_io_move(struct posix_io *io, uint64_t slice, bool *done_out)
         slice -= moved;
     }
     return 0;
+}
+
+bool posix_io_peek(struct posix_io *io, uint64_t *offset_out,
+                   uint64_t *length_out, void **mem_out)
+{
+    if (!settle(io, &io->at))
+        return false;
+    *offset_out = file_offset(io, &io->at);
+    *length_out = io->runs[io->at.run].length - io->at.within;
+    if (*length_out > io->end - *offset_out)
+        *length_out = io->end - *offset_out;
+    *mem_out = memory(io, &io->at);
+    return true;
 }

@@ -52,4 +52,12 @@ void posix_io_start(struct posix_io *io, int fd, bool is_write,
  */
 int posix_io_move(struct posix_io *io, uint64_t slice, bool *done_out);
 
+/** What is left of the block at the cursor, below the end. @return false:
+ *  nothing is left. */
+bool posix_io_peek(struct posix_io *io, uint64_t *offset_out,
+                   uint64_t *length_out, void **mem_out);
+
+/** So many bytes of that block have been moved. */
+void posix_io_advance(struct posix_io *io, uint64_t bytes);
+
 #endif

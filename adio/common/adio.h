@@ -120,6 +120,17 @@ struct adio_driver {
     int (*iwritelist)(struct adio_file *file, const struct run *runs,
                       size_t nruns, struct adio_io **io_out,
                       struct adio_error *error);
+    /** Could all of these runs be read at once by imapread()? Default: no. */
+    bool (*may_map)(struct adio_file *file, const struct run *runs,
+                    size_t nruns);
+    /**
+     * As ireadlist, after may_map said yes: out of memory that the processes of
+     * the node share (a page cache, mapped), nothing is asked of storage. It
+     * ends with -EAGAIN where that memory gave way: read in another way then.
+     */
+    int (*imapread)(struct adio_file *file, const struct run *runs,
+                    size_t nruns, struct adio_io **io_out,
+                    struct adio_error *error);
     /**
      * Move on; when *done_out is true the io is over and freed, *io_p is NULL,
      * *bytes_out is what was really moved, and the return value is its end.
@@ -194,6 +205,7 @@ struct adio_hints {
     enum adio_strategy strategy; /* capstan_strategy */
     bool is_reporting; /* capstan_report: print a summary at close */
     bool is_planning;  /* capstan_access_plan: a view says what is read next */
+    enum adio_toggle map_reads; /* capstan_map_reads */
 };
 
 /* What the last collective did and why: printed by MPI_File_get_info. */
@@ -204,6 +216,7 @@ struct adio_explain {
     uint32_t rounds;
     uint32_t takeovers;       /* realms of others that this rank moved */
     uint64_t bytes_storage;   /* this rank moved to or from storage */
+    uint64_t bytes_mapped;    /* this rank copied from a mapped page cache */
     uint64_t bytes_delivered; /* this rank wanted and got */
     uint64_t bytes_exchanged; /* this rank sent to other ranks */
     uint64_t bytes_between_nodes; /* of them, read by two-phase for others */
@@ -213,6 +226,7 @@ struct adio_explain {
     uint64_t collectives;     /* so far on this file, totals in the *_total */
     uint64_t plans_reused_total;
     uint64_t bytes_storage_total;
+    uint64_t bytes_mapped_total;
     uint64_t bytes_delivered_total;
 };
 

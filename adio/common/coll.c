@@ -92,9 +92,9 @@ enum coll_state coll_agree_step(struct coll_op *op)
         return COLL_AGREE;
     op->explain.rounds = (uint32_t)op->agree_all[1];
     if (op->agree_all[0] == 0 && op->agree_all[2] == 0)
-        return COLL_OVER;
+        return op->is_mapped ? coll_mapped_end(op) : COLL_OVER;
     if (op->agree_all[2] != 0)
-        return COLL_TAKEOVER;
+        return op->is_mapped ? coll_mapped_undo(op) : COLL_TAKEOVER;
     op->failing = size - (int)op->agree_all[0];
     return COLL_TEXT;
 }
@@ -210,11 +210,11 @@ static void trace_state(struct coll_op *op)
 {
     static const enum trace_name names[] = {
         [COLL_CLASSIFY] = TRACE_CLASSIFY, [COLL_DIRECT] = TRACE_DIRECT,
-        [COLL_SHARE] = TRACE_SHARE,       [COLL_RING] = TRACE_RING,
-        [COLL_AHEAD] = TRACE_AHEAD,       [COLL_STREAM] = TRACE_STREAM,
-        [COLL_REQUEST] = TRACE_REQUEST,   [COLL_MOVE] = TRACE_MOVE,
-        [COLL_AGREE] = TRACE_AGREE,       [COLL_TAKEOVER] = TRACE_TAKEOVER,
-        [COLL_TEXT] = TRACE_TEXT,
+        [COLL_MAPPED] = TRACE_MAPPED,     [COLL_SHARE] = TRACE_SHARE,
+        [COLL_RING] = TRACE_RING,         [COLL_AHEAD] = TRACE_AHEAD,
+        [COLL_STREAM] = TRACE_STREAM,     [COLL_REQUEST] = TRACE_REQUEST,
+        [COLL_MOVE] = TRACE_MOVE,         [COLL_AGREE] = TRACE_AGREE,
+        [COLL_TAKEOVER] = TRACE_TAKEOVER, [COLL_TEXT] = TRACE_TEXT,
     };
 
     coll_trace_span(op->kept->trace, TRACE_TRACK_PHASE, names[op->state], 0,
@@ -270,6 +270,8 @@ static void explain(struct coll_op *op)
         last->plans_reused_total + op->explain.plans_reused;
     op->explain.bytes_storage_total =
         last->bytes_storage_total + op->explain.bytes_storage;
+    op->explain.bytes_mapped_total =
+        last->bytes_mapped_total + op->explain.bytes_mapped;
     op->explain.bytes_delivered_total = last->bytes_delivered_total + op->bytes;
     *last = op->explain;
 }

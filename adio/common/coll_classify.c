@@ -143,6 +143,7 @@ static void combine(const struct coll_summary *left, struct coll_summary *right)
     both.is_ahead = left->is_ahead && right->is_ahead;
     both.is_tangled = left->is_tangled || right->is_tangled;
     both.is_same = left->is_same && right->is_same;
+    both.is_mapped = left->is_mapped && right->is_mapped;
     if (right->begin < both.begin)
         both.begin = right->begin;
     if (right->end > both.end)
@@ -224,25 +225,33 @@ static enum coll_state through_ring(struct coll_op *op,
     bool is_boards = op->kept->ring == NULL && is_listed(&op->all);
 
     if (!coll_ring_is_possible(op) ||
-        !(coll_has_no_holes(&op->all) || coll_is_one_list(op) || is_boards))
+        !(coll_has_no_holes(&op->all) || coll_is_one_list(op) || is_boards ||
+          op->all.is_mapped))
         return by_messages;
     return COLL_RING;
 }
 
-/* The next operation may be the same again: each rank then moves its own before
- * it asks the others (coll_direct.c). */
-static enum coll_state remembered(struct coll_op *op, enum coll_state direct)
+void coll_classify_remember(struct coll_op *op)
 {
     struct coll_plan *plan = &op->kept->plan;
 
     *plan = (struct coll_plan){
         .is_set = true,
+        .is_mapped = op->is_mapped,
         .verb = op->verb,
         .bytes = op->local.bytes,
         .hash = op->local.hash,
         .toggle = op->local.toggle,
     };
     memcpy(plan->why, op->explain.why, sizeof(plan->why));
+}
+
+/* The next operation may be the same again: each rank then moves its own before
+ * it asks the others (coll_direct.c). */
+static enum coll_state remembered(struct coll_op *op, enum coll_state direct)
+{
+    op->all.is_mapped = 0;
+    coll_classify_remember(op);
     return coll_ring_is_possible(op) ? COLL_RING : direct;
 }
 
@@ -342,8 +351,11 @@ enum coll_state coll_classify_step(struct coll_op *op)
 {
     enum coll_state next;
 
-    if (!op->is_entered)
+    if (!op->is_entered) {
         op->local.is_same = coll_exchange_is_same(op);
+        if (!op->local.is_ahead)
+            op->local.is_mapped = coll_mapped_is_possible(op);
+    }
     if (!is_combined(op))
         return COLL_CLASSIFY;
     if (op->all.failing != COLL_NOBODY) {
@@ -355,6 +367,8 @@ enum coll_state coll_classify_step(struct coll_op *op)
     if (op->all.is_ahead) {
         op->explain.plans_reused = 1;
         op->explain.strategy = ADIO_STRATEGY_DIRECT;
+        if (op->kept->plan.is_mapped)
+            op->explain.strategy = ADIO_STRATEGY_SHARE;
         memcpy(op->explain.why, op->kept->plan.why, sizeof(op->explain.why));
         return COLL_OVER;
     }
@@ -365,12 +379,14 @@ enum coll_state coll_classify_step(struct coll_op *op)
     }
     lay_realms(op);
     next = choose(op);
+    coll_mapped_note(op);
     op->is_asked = op->all.is_same && is_same_realm(op);
     if (op->explain.strategy == ADIO_STRATEGY_SHARE ||
         op->explain.strategy == ADIO_STRATEGY_TWO_PHASE)
         op->explain.aggregators = op->realm.owners;
     if (op->local.is_ahead && op->explain.strategy == ADIO_STRATEGY_DIRECT)
         return COLL_AGREE; /* this rank's part is done */
-    op->bytes = 0;
+    if (!(op->local.is_ahead && next == COLL_RING && op->all.is_mapped))
+        op->bytes = 0;
     return next;
 }

@@ -42,11 +42,14 @@ enum coll_tag {
     X(AHEAD, coll_ahead_step, TO(CLASSIFY))                                    \
     X(DIRECT, coll_direct_step, TO(AGREE))                                     \
     X(SHARE, coll_share_step, TO(AGREE))                                       \
-    X(RING, coll_ring_step, TO(STREAM) | TO(DIRECT) | TO(SHARE) | TO(REQUEST)) \
+    X(RING, coll_ring_step,                                                    \
+      TO(STREAM) | TO(DIRECT) | TO(MAPPED) | TO(SHARE) | TO(REQUEST) |         \
+          TO(AGREE))                                                           \
+    X(MAPPED, coll_mapped_step, TO(AGREE))                                     \
     X(STREAM, coll_stream_step, TO(AGREE) | TO(OVER))                          \
     X(REQUEST, coll_request_step, TO(MOVE))                                    \
     X(MOVE, coll_move_step, TO(AGREE))                                         \
-    X(AGREE, coll_agree_step, TO(TAKEOVER) | TO(TEXT) | TO(OVER))              \
+    X(AGREE, coll_agree_step, TO(TAKEOVER) | TO(RING) | TO(TEXT) | TO(OVER))   \
     X(TAKEOVER, coll_takeover_step, TO(REQUEST) | TO(TEXT))                    \
     X(TEXT, coll_text_step, TO(OVER))                                          \
     X(OVER, coll_over_step, 0)
@@ -75,6 +78,7 @@ struct coll_summary {
     uint64_t is_ahead;   /* every rank has moved its own as the last time */
     uint64_t is_tangled; /* a rank's own runs interleave or overlap */
     uint64_t is_same;    /* every rank asks for what it asked for last time */
+    uint64_t is_mapped;  /* every rank can copy its own from mapped memory */
     uint64_t failing;    /* lowest rank with an error, or COLL_NOBODY */
     /* The lowest rank's word goes, so that ranks with other hints agree. */
     uint64_t strategy;
@@ -128,6 +132,7 @@ struct coll_op {
     bool is_asked;            /* as the last time: no exchange */
     bool is_exchanged;        /* aggregators know what is wanted */
     bool is_met;              /* CLASSIFY was at the ring */
+    bool is_mapped;           /* each copies its own from mapped memory */
     struct coll_reach reach;
     int failing; /* whose text TEXT brings */
     struct adio_io *io;
@@ -141,6 +146,7 @@ struct coll_op {
 /* The last operation, when it was direct: the next one may well be alike. */
 struct coll_plan {
     bool is_set;
+    bool is_mapped;
     enum coll_verb verb;
     uint64_t bytes; /* of the next two, so that a start need not compare runs */
     uint64_t hash;
@@ -156,6 +162,14 @@ struct coll_asked {
     uint64_t hash;
     struct coll_realm realm;
     struct coll_exchange *exchange; /* its wishes */
+};
+
+/* The last read that share or two-phase was chosen for: the same once more is
+ * worth a mapping. */
+struct coll_read {
+    bool is_set;
+    uint64_t bytes;
+    uint64_t hash;
 };
 
 /* file->coll. */
@@ -174,6 +188,7 @@ struct coll_kept {
     uint64_t buffer_size;
     struct coll_plan plan;
     struct coll_asked asked;
+    struct coll_read read;
     struct coll_ring *ring;   /* memory of all ranks of the node, or NULL */
     bool is_ring_refused;     /* it could not be made: not tried again */
     struct coll_trace *trace; /* NULL: none is wanted */
@@ -225,6 +240,23 @@ bool coll_has_no_holes(const struct coll_summary *all);
 
 /** Do all ranks read the same pieces, in order? */
 bool coll_is_one_list(const struct coll_op *op);
+
+/** This rank's own part by itself. @return true when that is over. */
+bool coll_direct_move(struct coll_op *op, bool is_mapped);
+
+/** Can this rank copy all that it wants from mapped memory, and may it? */
+bool coll_mapped_is_possible(const struct coll_op *op);
+/** Share or two-phase was chosen: the next operation may be the same again. */
+void coll_mapped_note(struct coll_op *op);
+/** All can: go that way. */
+enum coll_state coll_mapped_begin(struct coll_op *op);
+/** It gave way under some rank: all go another way. */
+enum coll_state coll_mapped_undo(struct coll_op *op);
+/** It was read so: say so, and remember. */
+enum coll_state coll_mapped_end(struct coll_op *op);
+
+/** Remember the operation: the next one that asks for the same goes ahead. */
+void coll_classify_remember(struct coll_op *op);
 
 /** May all ranks of the file meet in a ring's memory? */
 bool coll_ring_is_possible(const struct coll_op *op);

@@ -94,8 +94,10 @@ static enum coll_state by_messages(const struct coll_op *op)
                                                        : COLL_REQUEST;
 }
 
-static enum coll_state through(const struct coll_op *op)
+static enum coll_state through(struct coll_op *op)
 {
+    if (op->all.is_mapped)
+        return coll_mapped_begin(op);
     if (op->explain.strategy == ADIO_STRATEGY_DIRECT ||
         !(coll_has_no_holes(&op->all) || coll_is_one_list(op)))
         return by_messages(op);

@@ -23,6 +23,7 @@
     X(CLASSIFY, "classify")                                                    \
     X(AHEAD, "ahead")                                                          \
     X(DIRECT, "direct")                                                        \
+    X(MAPPED, "mapped")                                                        \
     X(SHARE, "share")                                                          \
     X(RING, "ring")                                                            \
     X(STREAM, "stream")                                                        \

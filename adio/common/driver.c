@@ -85,6 +85,22 @@ static int no_list(struct adio_file *file, const struct run *runs, size_t nruns,
     return unsupported(file->driver, file->path, "transfer", error);
 }
 
+static bool never_map(struct adio_file *file, const struct run *runs,
+                      size_t nruns)
+{
+    (void)file;
+    (void)runs;
+    (void)nruns;
+    return false;
+}
+
+static int no_imapread(struct adio_file *file, const struct run *runs,
+                       size_t nruns, struct adio_io **io_out,
+                       struct adio_error *error)
+{
+    return unsupported(file->driver, file->path, "read by a mapping", error);
+}
+
 static int no_lock(struct adio_file *file, struct adio_lock *lock,
                    struct adio_error *error)
 {
@@ -241,6 +257,8 @@ void adio_driver_complete(struct adio_driver *driver)
     FILL(allocate, no_allocate);
     FILL(flush, no_flush);
     FILL(layout, no_layout);
+    FILL(may_map, never_map);
+    FILL(imapread, no_imapread);
     FILL(idle, yield_core);
     FILL(finalize, no_finalize);
     FILL(plan, no_plan);

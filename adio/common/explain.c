@@ -20,6 +20,7 @@ enum explain_kind { KIND_STRATEGY, KIND_TEXT, KIND_U32, KIND_U64 };
     X(capstan_last_rounds, U32, rounds)                                        \
     X(capstan_last_takeovers, U32, takeovers)                                  \
     X(capstan_last_bytes_storage, U64, bytes_storage)                          \
+    X(capstan_last_bytes_mapped, U64, bytes_mapped)                            \
     X(capstan_last_bytes_delivered, U64, bytes_delivered)                      \
     X(capstan_last_bytes_exchanged, U64, bytes_exchanged)                      \
     X(capstan_last_bytes_between_nodes, U64, bytes_between_nodes)              \
@@ -29,6 +30,7 @@ enum explain_kind { KIND_STRATEGY, KIND_TEXT, KIND_U32, KIND_U64 };
     X(capstan_total_collectives, U64, collectives)                             \
     X(capstan_total_plans_reused, U64, plans_reused_total)                     \
     X(capstan_total_bytes_storage, U64, bytes_storage_total)                   \
+    X(capstan_total_bytes_mapped, U64, bytes_mapped_total)                     \
     X(capstan_total_bytes_delivered, U64, bytes_delivered_total)
 
 static const struct {
@@ -94,21 +96,24 @@ bool explain_is_same(const struct adio_explain *a, const struct adio_explain *b,
 void explain_report(struct adio_file *file)
 {
     const struct adio_explain *explain = &file->explain;
-    uint64_t mine[2] = {
+    uint64_t mine[3] = {
         explain->bytes_storage_total,
+        explain->bytes_mapped_total,
         explain->bytes_delivered_total,
     };
-    uint64_t all[2] = {0};
+    uint64_t all[3] = {0};
 
-    PMPI_Reduce(mine, all, 2, MPI_UINT64_T, MPI_SUM, 0, file->comm);
+    PMPI_Reduce(mine, all, 3, MPI_UINT64_T, MPI_SUM, 0, file->comm);
     if (file->rank != 0)
         return;
     fprintf(stderr,
             "capstan: %s: %d ranks, %" PRIu64 " collectives, %" PRIu64
             " bytes from or to storage, %" PRIu64
+            " bytes copied from a mapped page cache, %" PRIu64
             " bytes delivered; last: %s, %" PRIu32 " aggregators, %" PRIu32
             " rounds, %s\n",
             file->display, file->size, explain->collectives, all[0], all[1],
-            hints_strategy_name(explain->strategy), explain->aggregators,
-            explain->rounds, explain->why[0] != '\0' ? explain->why : "-");
+            all[2], hints_strategy_name(explain->strategy),
+            explain->aggregators, explain->rounds,
+            explain->why[0] != '\0' ? explain->why : "-");
 }

@@ -46,7 +46,8 @@ struct hint {
     X(striping_factor, striping_factor, U32, 1, 1u << 16)                      \
     X(capstan_strategy, strategy, STRATEGY, 0, 0)                              \
     X(capstan_report, is_reporting, BOOL, 0, 0)                                \
-    X(capstan_access_plan, is_planning, BOOL, 0, 0)
+    X(capstan_access_plan, is_planning, BOOL, 0, 0)                            \
+    X(capstan_map_reads, map_reads, TOGGLE, 0, 0)
 
 static const struct hint table[] = {
 #define X(key, field, kind, least, most)                                       \

@@ -41,6 +41,7 @@ enum {
 struct face_pvars {
     unsigned long long collectives;
     unsigned long long bytes_storage;
+    unsigned long long bytes_mapped;
     unsigned long long bytes_delivered;
     unsigned long long messages;
     unsigned long long plans_reused;

@@ -13,6 +13,7 @@
 /* X(name, field of struct adio_explain that is added, prose) */
 #define PVARS(X)                                                               \
     X(bytes_storage, bytes_storage, "Bytes moved to or from storage")          \
+    X(bytes_mapped, bytes_mapped, "Bytes copied from a mapped page cache")     \
     X(bytes_delivered, bytes_delivered, "Bytes read or written by programs")   \
     X(messages, messages, "Messages sent to other ranks")                      \
     X(plans_reused, plans_reused, "Operations planned as the one before")      \

@@ -19,8 +19,7 @@
 
 struct test test;
 
-/* Nodes that CAPSTAN_NODE_RANKS makes of this machine. */
-static uint64_t nodes_here(void)
+uint64_t nodes_here(void)
 {
     const char *pretended = getenv("CAPSTAN_NODE_RANKS");
     uint64_t ranks = (unsigned)test.size;
@@ -605,6 +604,8 @@ int main(int argc, char **argv)
     test_equal_writes_are_sent_once();
     test_random(test.seed, atoi(argv[2]));
     test_faults(test.seed);
+    if (test.driver == ad_posix())
+        test_mapped(test.seed);
     failures = sum_of((unsigned)test.failures);
     if (test.rank == 0) {
         file_delete();

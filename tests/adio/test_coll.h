@@ -47,6 +47,8 @@ struct fault {
     int test_countdown;  /* the n-th end fails */
     int short_countdown; /* the n-th end moves a byte less */
     bool is_lasting;     /* what failed once fails for good */
+    bool is_cutting;     /* a mapped read starts: the file is cut to `cut` */
+    uint64_t cut;
     int code;
     bool has_struck;
     struct adio_layout layout;
@@ -57,7 +59,8 @@ extern struct fault fault;
 /** test.driver with `fault` in front. */
 const struct adio_driver *fault_driver(void);
 
-/** A file opened on all ranks; hints may be changed between operations. */
+/** A file opened on all ranks; hints may be changed between operations. Reads
+ *  are not mapped unless a test says so. */
 void file_open(struct adio_file *file);
 void file_close(struct adio_file *file);
 
@@ -114,5 +117,15 @@ uint64_t united(unsigned char *map, uint64_t size);
 
 void test_random(uint64_t seed, int rounds); /* test_coll_random.c */
 void test_faults(uint64_t seed);             /* test_coll_fault.c */
+void test_mapped(uint64_t seed);             /* test_coll_mapped.c */
+
+/** Nodes that CAPSTAN_NODE_RANKS makes of this machine. */
+uint64_t nodes_here(void);
+
+/** Set this rank's fault anew; the layout stays. */
+void fault_set(struct fault how);
+
+/** All ranks say what rank 0 says; @return the code. */
+int agreed(int rc, const struct adio_error *error);
 
 #endif

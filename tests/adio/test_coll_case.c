@@ -16,6 +16,7 @@ void file_open(struct adio_file *file)
     MPI_Comm_dup(MPI_COMM_WORLD, &file->comm);
     file->rank = test.rank;
     file->size = test.size;
+    file->hints.map_reads = ADIO_DISABLE;
     if (file->driver->open(file, test.path, ADIO_READ | ADIO_WRITE, NULL,
                            &error) != 0) {
         fprintf(stderr, "%s\n", error.text);

@@ -19,8 +19,7 @@ struct fault fault;
 
 static const struct adio_driver *real;
 
-/* What fails is set anew; the layout stays. */
-static void set_fault(struct fault how)
+void fault_set(struct fault how)
 {
     how.layout = fault.layout;
     fault = how;
@@ -62,6 +61,19 @@ static int fault_iwritelist(struct adio_file *file, const struct run *runs,
     return rc != 0 ? rc : real->iwritelist(file, runs, nruns, io_out, error);
 }
 
+static int fault_imapread(struct adio_file *file, const struct run *runs,
+                          size_t nruns, struct adio_io **io_out,
+                          struct adio_error *error)
+{
+    int rc = start_fails(file, error);
+
+    if (rc != 0)
+        return rc;
+    if (fault.is_cutting)
+        CHECK(real->resize(file, fault.cut, error) == 0);
+    return real->imapread(file, runs, nruns, io_out, error);
+}
+
 static int fault_test(struct adio_file *file, struct adio_io **io_p,
                       bool *done_out, uint64_t *bytes_out,
                       struct adio_error *error)
@@ -92,13 +104,13 @@ const struct adio_driver *fault_driver(void)
     driver = *real;
     driver.ireadlist = fault_ireadlist;
     driver.iwritelist = fault_iwritelist;
+    driver.imapread = fault_imapread;
     driver.test = fault_test;
     driver.layout = fault_layout;
     return &driver;
 }
 
-/* All ranks say what rank 0 says; @return the code. */
-static int agreed(int rc, const struct adio_error *error)
+int agreed(int rc, const struct adio_error *error)
 {
     struct adio_error first = *error;
 
@@ -188,7 +200,7 @@ static void fail_once(struct adio_file *file, enum coll_verb verb,
     if (verb == COLL_WRITE)
         file_fill(test.seed + 1, FILE_SIZE);
     if (test.rank == where)
-        set_fault(how);
+        fault_set(how);
     rc = run_faulty(file, verb, shape);
     has_struck = any(fault.has_struck);
     if (may_take_over(file)) {
@@ -199,7 +211,7 @@ static void fail_once(struct adio_file *file, enum coll_verb verb,
         if (rc != 0)
             CHECK(rc == how.code);
     }
-    set_fault((struct fault){0});
+    fault_set((struct fault){0});
     if (verb == COLL_WRITE && rc != 0)
         file_fill(test.seed, FILE_SIZE);
     read_all_right(file, shape);
@@ -277,7 +289,7 @@ static void lose_all(struct adio_file *file, enum coll_verb verb,
     make_access(&access, shape);
     if (verb == COLL_WRITE)
         memset(access.memory, 1, access.memory_size);
-    set_fault(
+    fault_set(
         (struct fault){.start_countdown = n, .is_lasting = true, .code = -EIO});
     rc = coll_run(file, verb, access.runs, access.n, NULL, &bytes, &error);
     rc = agreed(rc, &error);
@@ -292,7 +304,7 @@ static void lose_all(struct adio_file *file, enum coll_verb verb,
         CHECK(bytes <= bytes_read(&access) + FILE_SIZE / 64); /* 0xa5 data */
     else
         CHECK(sum_of(bytes) <= bytes_written());
-    set_fault((struct fault){0});
+    fault_set((struct fault){0});
     access_fini(&access);
     file_fill(test.seed, FILE_SIZE);
     read_all_right(file, shape);

@@ -45,6 +45,7 @@ static void test_good_values_are_taken(void)
         {"capstan_strategy", "two_phase"},
         {"capstan_report", "true"},
         {"capstan_access_plan", "true"},
+        {"capstan_map_reads", "disable"},
     };
     size_t npairs = sizeof(pairs) / sizeof(pairs[0]), found = 0;
     struct adio_hints hints;

@@ -63,6 +63,16 @@ static void striped(struct adio_file *file, struct adio_layout *layout_out)
     *layout_out = (struct adio_layout){.stripe_size = STRIPE, .width = WIDTH};
 }
 
+/* Its pages are not in this machine's memory. */
+static bool may_not_map(struct adio_file *file, const struct run *runs,
+                        size_t nruns)
+{
+    (void)file;
+    (void)runs;
+    (void)nruns;
+    return false;
+}
+
 static const struct adio_driver *storage(void)
 {
     static struct adio_driver driver;
@@ -71,6 +81,7 @@ static const struct adio_driver *storage(void)
     driver.ireadlist = counted_read;
     driver.iwritelist = counted_write;
     driver.layout = striped;
+    driver.may_map = may_not_map;
     return &driver;
 }
 

@@ -25,6 +25,7 @@ static const struct {
     {"striping_factor", {"1", "2"}},
     {"capstan_strategy",
      {"automatic", "share", "direct", "two_phase", "independent"}},
+    {"capstan_map_reads", {"enable", "disable", "automatic"}},
 };
 
 #define NHINTS (sizeof(hints) / sizeof(hints[0]))

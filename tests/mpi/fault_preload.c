@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A device that fails, for any MPI-IO engine: preloaded, it stands before the
- * calls that move data between a file and memory. A program arms it by
- * fault_arm() with a part of the file's path and what is to happen; until then,
- * and for other files, calls pass.
+ * calls that move data between a file and memory, or map it. A program arms it
+ * by fault_arm() with a part of the file's path and what is to happen; until
+ * then, and for other files, calls pass.
  *
  * What happens: FAULT_SHORT moves half of what was asked, FAULT_END reads
- * nothing, as at the end of a file, anything else is the errno.
+ * nothing, as at the end of a file, anything else is the errno. Of a mapping
+ * that is made meanwhile no page can be had but with FAULT_SHORT: whoever looks
+ * at it gets SIGBUS, as from a device that fails or beyond the end of a file.
  *
  * Threads  armed and disarmed while no transfer is under way.
  * Failure  none.
@@ -17,6 +19,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -110,3 +113,26 @@ VECTOR_AT(pwritev)
 VECTOR_AT(pwritev64)
 VECTOR(readv)
 VECTOR(writev)
+
+/* What a mapping is to be of: an empty file for one that is struck. */
+static int mapped_fd(int fd)
+{
+    int how = fd >= 0 ? strikes(fd) : 0;
+
+    return how == 0 || how == FAULT_SHORT ? fd : memfd_create("empty", 0);
+}
+
+#define MAPS(name)                                                             \
+    void *name(void *at, size_t n, int protection, int flags, int fd,          \
+               off_t offset)                                                   \
+    {                                                                          \
+        int mine = mapped_fd(fd);                                              \
+        void *map = REAL(name)(at, n, protection, flags, mine, offset);        \
+                                                                               \
+        if (mine != fd)                                                        \
+            close(mine);                                                       \
+        return map;                                                            \
+    }
+
+MAPS(mmap)
+MAPS(mmap64)

@@ -41,6 +41,14 @@ each() {
     done
 }
 
+# May files here be read out of a mapping (posix_map_is_coherent())?
+may_map() {
+    case $(stat -f -c %T "$work") in
+    ext* | xfs | btrfs | tmpfs | f2fs) return 0 ;;
+    *) return 1 ;;
+    esac
+}
+
 skip() {
     echo "skipped: $*"
     exit 77

@@ -3,8 +3,9 @@
  * What the engine tells of itself: after collectives whose every figure can be
  * worked out by hand, each capstan_* key of MPI_File_get_info is read and
  * compared; rank 0 prints the line that CAPSTAN_REPORT=1 has to print at close,
- * for test_explain.sh to look for; and two files are opened with hints that do
- * not exist, which are to be warned of once.
+ * for test_explain.sh to look for; two files are opened with hints that do not
+ * exist, which are to be warned of once; and the first is read out of a
+ * mapping, where a second argument says that this can be.
  */
 #include "mpi_test.h"
 
@@ -179,6 +180,7 @@ static void explain_all(const char *name, bool is_printing)
                   test.size > 1 ? "all ranks read the same" : "one rank only"));
     CHECK(sum_of(number_of(file, "capstan_last_bytes_storage")) == MINE);
     CHECK(is_number(file, "capstan_last_bytes_delivered", MINE));
+    CHECK(is_number(file, "capstan_last_bytes_mapped", 0));
     hint(file, "romio_cb_read", "disable");
     OK(MPI_File_read_at_all(file, 0, buffer, MINE, MPI_BYTE,
                             MPI_STATUS_IGNORE));
@@ -188,9 +190,39 @@ static void explain_all(const char *name, bool is_printing)
     check_totals(file, 5, 4 * all + MINE, 5 * MINE);
     if (is_printing && test.rank == 0)
         printf("expected: capstan: %s: %d ranks, 5 collectives, %llu bytes "
-               "from or to storage, %llu bytes delivered; last: independent, 0 "
-               "aggregators, 0 rounds, " WHY_OFF "\n",
+               "from or to storage, 0 bytes copied from a mapped page cache, "
+               "%llu bytes delivered; last: independent, 0 aggregators, 0 "
+               "rounds, " WHY_OFF "\n",
                test_path(name), test.size, 4 * all + MINE, 5 * all);
+    OK(MPI_File_close(&file));
+    free(buffer);
+}
+
+/* All ranks read the same, each out of a mapping, or as if there were none. */
+static void explain_mapped(bool may_map)
+{
+    bool is_mapped = may_map && test.size > 1;
+    unsigned long long mapped = is_mapped ? MINE : 0;
+    char *buffer = calloc(MINE, 1);
+    MPI_File file;
+
+    CHECK(buffer != NULL);
+    OK(MPI_File_open(MPI_COMM_WORLD, test_path("explained"), MPI_MODE_RDONLY,
+                     MPI_INFO_NULL, &file));
+    hint(file, "capstan_map_reads", "enable");
+    CHECK(is_text(file, "capstan_map_reads", "enable"));
+    for (unsigned i = 1; i <= 2; i++) {
+        OK(MPI_File_read_at_all(file, 0, buffer, MINE, MPI_BYTE,
+                                MPI_STATUS_IGNORE));
+        CHECK(is_number(file, "capstan_last_bytes_mapped", mapped));
+        CHECK(is_number(file, "capstan_total_bytes_mapped", i * mapped));
+        CHECK(is_number(file, "capstan_last_bytes_delivered", MINE));
+        CHECK(sum_of(number_of(file, "capstan_last_bytes_storage")) ==
+              (is_mapped ? 0 : MINE));
+    }
+    if (is_mapped)
+        CHECK(is_text(file, "capstan_last_why",
+                      "all ranks read the same, from the mapped page cache"));
     OK(MPI_File_close(&file));
     free(buffer);
 }
@@ -200,6 +232,7 @@ int main(int argc, char **argv)
     test_start(&argc, &argv);
     explain_all("explained", true);
     explain_all("again", false);
+    explain_mapped(argc > 2);
     MPI_Finalize();
     return 0;
 }

@@ -12,22 +12,24 @@ fail() {
     exit 1
 }
 
+mapped=
+! may_map || mapped=mapped
 export CAPSTAN_REPORT=1 CAPSTAN_TRACE="$work/trace.json"
 for n in ${CAPSTAN_TEST_RANKS:-1 4 7}; do
     rm -f "$CAPSTAN_TRACE"
-    mpi "$n" "$top_builddir/tests/mpi/test_explain" "$files" \
+    mpi "$n" "$top_builddir/tests/mpi/test_explain" "$files" $mapped \
         >"$work/out" 2>&1 || fail "$n ranks"
     line=$(sed -n 's/^expected: //p' "$work/out")
     [ "$(grep -cFx "$line" "$work/out")" = 1 ] ||
         fail "$n ranks: the report is not: $line"
-    [ "$(grep -c '^capstan: .*collectives' "$work/out")" = 2 ] ||
+    [ "$(grep -c '^capstan: .*collectives' "$work/out")" = 3 ] ||
         fail "$n ranks: not one report a file"
     for hint in romio_nonsense capstan_nonsense; do
         [ "$(grep -c "hint $hint: no such hint" "$work/out")" = 1 ] ||
             fail "$n ranks: $hint is not warned of once"
     done
     ! grep -q access_style "$work/out" || fail "a foreign hint is warned of"
-    python3 - "$CAPSTAN_TRACE" "$n" >"$work/out" 2>&1 <<'END' || fail "trace, $n ranks"
+    python3 - "$CAPSTAN_TRACE" "$n" "$mapped" >"$work/out" 2>&1 <<'END' || fail "trace, $n ranks"
 import collections, json, sys
 
 with open(sys.argv[1], encoding="utf-8") as file:
@@ -36,18 +38,20 @@ ranks = int(sys.argv[2])
 spans = [e for e in events if e["ph"] == "X"]
 assert all(e["dur"] >= 0 and e["ts"] > 0 for e in spans)
 files = [e["name"] for e in events if e["ph"] == "i"]
-assert len(files) == 2 and all(f.startswith("open ") for f in files), files
+assert len(files) == 3 and all(f.startswith("open ") for f in files), files
 seen = collections.Counter((e["pid"], e["name"]) for e in spans)
 named = {e["pid"]: e["args"]["name"] for e in events
          if e["name"] == "process_name"}
 for rank in range(ranks):
     assert named[rank] == f"rank {rank}"
-    # Two files of five collectives; one rank alone makes fewer meetings.
-    assert seen[rank, "classify"] == 10, seen
+    # Two files of five collectives and one of two; one rank alone makes fewer
+    # meetings.
+    assert seen[rank, "classify"] == 12, seen
     assert seen[rank, "move"] == 4, seen
 words = {e["name"].split()[0] for e in spans}
 assert {"classify", "direct", "exchange", "move", "agree", "read",
         "deliver"} <= words, words
+assert ("mapped" in words) == (ranks > 1 and sys.argv[3] != ""), words
 
 def overlap(a, b):
     return min(a["ts"] + a["dur"], b["ts"] + b["dur"]) - max(a["ts"], b["ts"])

@@ -34,22 +34,37 @@ probe_run() {
     mpi "$@" >"$work/out" 2>&1
 }
 
-posix_cases() {
+posix_reads() {
     for how in blocking nonblocking; do
         echo "read $how eio 1 ok  read $how badsum 0 ok  read $how eio all error
               read $how badsum all error  read $how short all ok
               read $how end all short  read $how cut 0 short
-              read $how argument 1 error
-              write $how eio 1 ok  write $how nospace all error
+              read $how argument 1 error"
+    done
+}
+
+posix_writes() {
+    for how in blocking nonblocking; do
+        echo "write $how eio 1 ok  write $how nospace all error
               write $how short all ok  write $how argument 2 error"
     done
 }
 
-# A device that fails, on one rank and on all.
+# A device that fails, on one rank and on all: check_posix RANKS HINT CASE...
+# where the hint says whether reads are mapped; of these the last ones worked.
 check_posix() {
-    # shellcheck disable=SC2046
-    probe_run "$1" env LD_PRELOAD="$preload" "$probe" "$work/file" \
-        $(posix_cases) || fail "posix, $1 ranks"
+    n=$1 hint=$2
+    shift 2
+    echo "capstan_map_reads $hint" >"$work/hints"
+    probe_run "$n" env LD_PRELOAD="$preload" CAPSTAN_REPORT=1 \
+        ROMIO_HINTS="$work/hints" "$probe" "$work/file" "$@" ||
+        fail "posix, mapped reads: $hint, $n ranks"
+    nmapped=$(grep -c " [1-9][0-9]* bytes copied" "$work/out")
+    if [ "$hint" = enable ] && may_map; then
+        [ "$nmapped" -gt 0 ] || fail "nothing was mapped"
+    else
+        [ "$nmapped" -eq 0 ] || fail "reads were mapped"
+    fi
     grep -q "file.* at [0-9]*: Input/output error" "$work/out" ||
         fail "the text does not name file, offset and cause"
     grep ": as expected" "$work/out"
@@ -188,6 +203,9 @@ for name; do
 done
 [ $# -eq 0 ] || exit 0
 for n in ${CAPSTAN_TEST_RANKS:-4 7}; do
-    check_posix "$n"
+    # shellcheck disable=SC2046
+    check_posix "$n" disable $(posix_reads) $(posix_writes)
+    # shellcheck disable=SC2046
+    check_posix "$n" enable $(posix_reads)
     check_capstan "$n"
 done
