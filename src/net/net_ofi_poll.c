@@ -26,6 +26,7 @@
 
 #define BATCH 32
 #define BATCHES_MAX 8 /* a poll */
+#define POSTED_MAX 32 /* receives; the rest wait for their turn */
 #define SKIPS_MAX 8   /* polls that look at lanes only */
 #define QUIET_LOOKS 64 /* in a row at a queue that was empty */
 #define SPIN_NS (30 * NS_PER_US)
@@ -60,11 +61,36 @@ static struct ofi_slot *slot_of(struct ofi_net *net, const void *buffer)
     return &net->receives[pool_index(&net->pool, buffer)];
 }
 
+/* The provider takes the receive that it has had for longest. So it is given
+ * few, and first those used last, which are still in the cache; the others may
+ * never be touched. */
+static void keep_idle(struct ofi_net *net, struct ofi_slot *slot)
+{
+    slot->next = net->idle;
+    net->idle = slot;
+    net->nidle++;
+}
+
+static void post_idle(struct ofi_net *net)
+{
+    struct ofi_slot *slot = net->idle;
+
+    if (slot == NULL)
+        return;
+    net->idle = slot->next;
+    net->nidle--;
+    ofi_receive_post(net, slot);
+}
+
 void ofi_receive_post(struct ofi_net *net, struct ofi_slot *slot)
 {
     void *desc = net->pool_mr == NULL ? NULL : fi_mr_desc(net->pool_mr->fid);
     ssize_t rc = -FI_EAGAIN;
 
+    if (net->nposted >= POSTED_MAX) {
+        keep_idle(net, slot);
+        return;
+    }
     if (net->ep != NULL)
         rc = fi_recv(net->ep, slot->buffer, net->pool.buffer_size, desc,
                      FI_ADDR_UNSPEC, &slot->context);
@@ -82,7 +108,8 @@ int ofi_receives_post(struct ofi_net *net)
 {
     net->unposted = NULL;
     net->partial = NULL;
-    net->nposted = 0;
+    net->nposted = net->nidle = 0;
+    net->idle = NULL;
     for (size_t i = 0; i < net->pool.nbuffers; i++)
         if (!net->receives[i].is_held)
             ofi_receive_post(net, &net->receives[i]);
@@ -148,6 +175,7 @@ static void handle(struct ofi_net *net, const struct fi_cq_data_entry *entry)
         return;
     }
     net->nposted--;
+    post_idle(net);
     if ((entry->flags & FI_REMOTE_CQ_DATA) != 0)
         ofi_segment_take(net, slot, entry->len, entry->data);
     else

@@ -167,6 +167,8 @@ struct ofi_net {
     struct ofi_slot *receives; /* one a buffer */
     struct ofi_slot *unposted; /* receives that the provider refused */
     size_t nposted;            /* receives that it has */
+    struct ofi_slot *idle;     /* those it need not have now */
+    size_t nidle;
     size_t segment_bytes;      /* of a longer message, at once; 0: all */
     uint64_t segment_sender;   /* who we are to those who put it together */
     struct ofi_slot *partial;  /* messages that are not whole, oldest first */

@@ -114,7 +114,7 @@ static void keep_receiving(struct ofi_net *net)
 
     if (spare > SPARE_MAX)
         spare = SPARE_MAX;
-    if (net->nposted < spare && net->partial != NULL)
+    if (net->nposted + net->nidle < spare && net->partial != NULL)
         drop_partial(net, &net->partial);
 }
 

@@ -363,6 +363,48 @@ static void test_held_buffers_come_back(void)
     close_both();
 }
 
+/* However few of them the provider has at a time. */
+static void test_every_buffer_can_be_held(void)
+{
+    enum { N = 60 };
+    static struct kit_call calls[N];
+    uint64_t there;
+
+    open_both(N);
+    there = kit_peer(&a, &b);
+    b.keeps = true;
+    for (unsigned i = 0; i < N; i++)
+        CU_ASSERT_EQUAL(kit_send(&a, &b, &calls[i], there, "abcd", 4), 0);
+    CU_ASSERT(kit_until(&a, &b, &b.nreceived, N));
+    CU_ASSERT(kit_until(&a, &b, &calls[N - 1].nended, 1));
+    while (b.nheld > 0)
+        net_release(b.net, b.held[--b.nheld]);
+    close_both();
+}
+
+static void test_buffers_that_are_not_needed_are_not_touched(void)
+{
+    enum { RECEIVES = 512, N = 2 * RECEIVES };
+    static char bytes[KIT_MESSAGE_MAX];
+    struct kit_call call;
+    size_t before;
+    uint64_t there;
+
+    open_both(RECEIVES);
+    there = kit_peer(&a, &b);
+    memset(bytes, 1, sizeof(bytes));
+    before = resident();
+    for (unsigned i = 0; i < N; i++) {
+        CU_ASSERT_EQUAL_FATAL(
+            kit_send(&a, &b, &call, there, bytes, sizeof(bytes)), 0);
+        CU_ASSERT_FATAL(kit_until(&a, &b, &b.nreceived, i + 1));
+        CU_ASSERT_FATAL(kit_until(&a, &b, &call.nended, 1));
+    }
+    if (strcmp(provider, "shm") != 0)
+        CU_ASSERT(resident() - before < RECEIVES * sizeof(bytes) / 2);
+    close_both();
+}
+
 static void test_wait_ends_at_its_time_and_at_an_event(void)
 {
     const struct clock *clock = clock_real();
@@ -512,6 +554,9 @@ int main(int argc, char **argv)
         {"out of reach after dereg", test_memory_is_out_of_reach_after_dereg},
         {"write needs the right", test_write_needs_the_right},
         {"held buffers", test_held_buffers_come_back},
+        {"every buffer held", test_every_buffer_can_be_held},
+        {"buffers not needed",
+         test_buffers_that_are_not_needed_are_not_touched},
         {"wait", test_wait_ends_at_its_time_and_at_an_event},
         {"names", test_name_that_is_none_is_refused},
         {"memory", test_endpoint_takes_little_memory},
