@@ -91,7 +91,11 @@ int px_claim(int dirfd, const char *path, char *place);
 const char *px_cwd(void);
 int px_chdir(const char *place);
 int px_fchdir(struct px_open *open);
-void px_cwd_leave(void);
+
+/** Go where it is not ours; from then on the kernel's directory counts. Both
+ *  @return 0, or -1 with errno set, as the kernel's calls do. */
+int px_chdir_away(const char *path);
+int px_fchdir_away(int fd);
 
 /** The name under which a program knows a place. @return -ERANGE. */
 long px_full_name(const char *place, char *name, size_t room);

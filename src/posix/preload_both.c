@@ -234,6 +234,30 @@ PX_EXPORT long fpathconf(int fd, int name)
     return px_has(fd) ? limit(name) : px_real()->fpathconf(fd, name);
 }
 
+PX_EXPORT int chdir(const char *path)
+{
+    char place[PX_PATH_MAX];
+    int saved_errno = errno;
+    int rc = px_claim(AT_FDCWD, path, place);
+
+    if (rc == 0)
+        return px_chdir_away(path);
+    return (int)px_result(rc > 0 ? px_chdir(place) : rc, saved_errno);
+}
+
+PX_EXPORT int fchdir(int fd)
+{
+    struct px_open *open = px_get(fd);
+    int saved_errno = errno;
+    int rc;
+
+    if (open == NULL)
+        return px_fchdir_away(fd);
+    rc = px_fchdir(open);
+    px_put(open);
+    return (int)px_result(rc, saved_errno);
+}
+
 PX_EXPORT char *getcwd(char *buffer, size_t room)
 {
     const char *cwd = px_cwd();

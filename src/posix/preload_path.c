@@ -17,8 +17,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PREFIX "/capstan"
 
@@ -26,6 +28,7 @@ static struct {
     char prefix[256]; /* absolute, without a slash at the end */
     size_t len;
     char cwd[PX_PATH_MAX]; /* with the prefix; "": the kernel's counts */
+    pid_t left_by;         /* a child of vfork, whose parent has not; or 0 */
 } path_state;
 
 const char *px_prefix(void)
@@ -35,7 +38,9 @@ const char *px_prefix(void)
 
 const char *px_cwd(void)
 {
-    return path_state.cwd;
+    bool has_left = path_state.left_by != 0 && path_state.left_by == getpid();
+
+    return has_left ? "" : path_state.cwd;
 }
 
 /* Is there a "." or ".." or an empty name in a path? */
@@ -156,8 +161,8 @@ int px_claim(int dirfd, const char *path, char *place)
         return 0;
     if (dirfd != AT_FDCWD)
         return claim_at(dirfd, path, place);
-    if (*path_state.cwd != '\0')
-        return claim_below(path_state.cwd, path, place);
+    if (*px_cwd() != '\0')
+        return claim_below(px_cwd(), path, place);
     return claim_climbing(path, place);
 }
 
@@ -225,9 +230,34 @@ int px_fchdir(struct px_open *open)
     return *open->path != '\0' ? px_chdir(open->path) : -ENOTSUP;
 }
 
-void px_cwd_leave(void)
+/* A child of vfork has its parent's memory, but a working directory of its own.
+ */
+static int leave(int rc)
 {
-    path_state.cwd[0] = '\0';
+    if (rc != 0)
+        return rc;
+    if (px_is_borrowed())
+        path_state.left_by = getpid();
+    else
+        path_state.cwd[0] = '\0';
+    return 0;
+}
+
+int px_chdir_away(const char *path)
+{
+    char name[2 * PX_PATH_MAX];
+
+    if (path == NULL || *path == '/' || *px_cwd() == '\0')
+        return leave(px_real()->chdir(path));
+    /* climbs out of ours, of which the kernel knows nothing */
+    snprintf(name, sizeof(name), "%s/%s", px_cwd(), path);
+    tidy(name);
+    return leave(px_real()->chdir(*name != '\0' ? name : "/"));
+}
+
+int px_fchdir_away(int fd)
+{
+    return leave(px_real()->fchdir(fd));
 }
 
 void px_path_init(void)

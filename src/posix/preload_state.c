@@ -73,6 +73,8 @@ int px_enter(struct capstan_session **session_out)
 
     if (is_inside)
         return -EDEADLK;
+    if (px_is_borrowed())
+        return -EPERM; /* what it changed would be its parent's */
     is_inside = true;
     pthread_mutex_lock(&state.lock);
     if (state.session == NULL)

@@ -109,7 +109,21 @@ assert [x[2] for x in os.walk("/capstan/t")] == [[], [], ["w"]]
 assert os.path.realpath("/capstan/t/u/../u/v") == "/capstan/t/u/v"
 os.chdir("/capstan/t")
 assert os.getcwd() == "/capstan/t" and os.path.exists("u/v/w")
-os.chdir("/")
+# out again, by whatever way
+os.chdir("../../usr")
+assert os.getcwd() == "/usr" and os.path.exists("bin")
+os.chdir("/capstan/t")
+root = os.open("/", os.O_RDONLY)
+os.fchdir(root)
+assert os.getcwd() == "/" and os.path.exists("usr/bin")
+# a child of vfork must not take its parent along
+refused(errno.EPERM, lambda: subprocess.run(["true"], cwd="/capstan/t"))
+assert os.getcwd() == "/"
+os.chdir("/capstan/t")
+assert subprocess.check_output(["/bin/pwd"], cwd="/usr") == b"/usr\n"
+assert os.getcwd() == "/capstan/t"
+os.chdir("/usr")
+assert os.getcwd() == "/usr" and not os.path.exists("u")
 shutil.rmtree("/capstan/t")
 PYTHON
 
