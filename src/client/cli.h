@@ -57,6 +57,7 @@ struct cli_config {
 
 struct capstan_session {
     pid_t maker; /* the process that may use it */
+    volatile uint8_t *mark; /* 0 in its children; NULL: ask who we are */
     const struct clock *clock;
     struct cluster *cluster;
     bool owns_cluster;
@@ -99,6 +100,10 @@ int cli_session_create(const struct cli_config *config,
 /** May this process use the session? @return 0 or -EPERM (made before a
  *  fork); the text is set. */
 int cli_enter(struct capstan_session *session);
+
+/** Is this the process that made it, not a child? Costs no system call. A child
+ *  that shares our memory (vfork) passes for us. */
+bool cli_is_ours(const struct capstan_session *session);
 
 /** Keep the text of a failure: "<what>: <cause of rc>". @return rc. */
 int cli_fail(struct capstan_session *session, int rc, const char *what, ...)

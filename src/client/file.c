@@ -69,7 +69,7 @@ int capstan_file_close(struct capstan_file **file_p)
     if (rc == -ESTALE) /* removed while open: nothing to keep */
         rc = 0;
     DL_DELETE(session->files, file);
-    if (session->maker == getpid())
+    if (cli_is_ours(session))
         cli_hold_end(session, file->inode.ino);
     free(file->ahead);
     free(file);

@@ -464,7 +464,7 @@ void cli_requests_extend(struct capstan_session *session, uint64_t ns)
 void cli_requests_abandon(struct capstan_session *session)
 {
     struct capstan_request *request, *next;
-    bool is_ours = session->maker == getpid();
+    bool is_ours = cli_is_ours(session);
 
     DL_FOREACH_SAFE(session->requests, request, next)
     {

@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -111,6 +112,37 @@ static int open_rpc(struct capstan_session *session,
     return rpc_create(&rpc, &session->rpc);
 }
 
+/* A page with a byte set, which the kernel clears in whatever child has a copy
+ * of it. NULL: no memory, or a kernel older than 4.14. */
+static volatile uint8_t *make_mark(void)
+{
+    size_t size = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *mark = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (mark == MAP_FAILED)
+        return NULL;
+    if (madvise(mark, size, MADV_WIPEONFORK) != 0) {
+        munmap(mark, size);
+        return NULL;
+    }
+    *mark = 1;
+    return mark;
+}
+
+static void free_mark(volatile uint8_t *mark)
+{
+    if (mark != NULL)
+        munmap((void *)(uintptr_t)mark, (size_t)sysconf(_SC_PAGESIZE));
+}
+
+bool cli_is_ours(const struct capstan_session *session)
+{
+    if (session->mark != NULL)
+        return *session->mark != 0;
+    return session->maker == getpid();
+}
+
 int cli_session_create(const struct cli_config *config,
                        struct capstan_session **session_out, char *text)
 {
@@ -121,6 +153,7 @@ int cli_session_create(const struct cli_config *config,
     if (session == NULL)
         goto err_session;
     session->maker = getpid();
+    session->mark = make_mark();
     session->clock = config->clock;
     session->cluster = config->cluster;
     session->no_sums = config->no_sums;
@@ -145,6 +178,7 @@ err_rpc:
 err_net:
     cli_dirs_destroy(&session->dirs);
 err_dirs:
+    free_mark(session->mark);
     free(session);
 err_session:
     snprintf(text, CLUSTER_TEXT_MAX, "fabric %s: %s", what, err_text(rc));
@@ -192,8 +226,8 @@ void capstan_session_close(struct capstan_session **session_p)
     cli_requests_abandon(session);
     cli_locks_abandon(session, NULL);
     cli_files_abandon(session);
-    cli_holds_abandon(session, session->maker == getpid());
-    if (session->maker == getpid()) {
+    cli_holds_abandon(session, cli_is_ours(session));
+    if (cli_is_ours(session)) {
         rpc_destroy(&session->rpc);
         net_close(session->net);
     }
@@ -201,6 +235,7 @@ void capstan_session_close(struct capstan_session **session_p)
     cli_dirs_destroy(&session->dirs);
     if (session->owns_cluster)
         cluster_destroy(&session->cluster);
+    free_mark(session->mark);
     free(session);
 }
 
@@ -228,7 +263,7 @@ void capstan_session_stats(const struct capstan_session *session,
 
 void capstan_session_forget(struct capstan_session *session)
 {
-    if (session->maker == getpid())
+    if (cli_is_ours(session))
         cli_dirs_drop(session->dirs);
 }
 
@@ -277,7 +312,7 @@ int capstan_session_wait(struct capstan_session *session, uint32_t timeout_us)
     uint64_t until_ns;
     int moved = capstan_session_progress(session);
 
-    if (moved > 0 || session->maker != getpid())
+    if (moved > 0 || !cli_is_ours(session))
         return moved;
     until_ns = clock_now(session->clock) + timeout_us * NS_PER_US;
     return wait_in_net(session, next_timer(session, until_ns));
@@ -285,12 +320,12 @@ int capstan_session_wait(struct capstan_session *session, uint32_t timeout_us)
 
 int capstan_session_progress(struct capstan_session *session)
 {
-    return session->maker == getpid() ? cli_progress(session) : 0;
+    return cli_is_ours(session) ? cli_progress(session) : 0;
 }
 
 int cli_enter(struct capstan_session *session)
 {
-    if (session->maker == getpid()) {
+    if (cli_is_ours(session)) {
         come_back(session);
         return 0;
     }

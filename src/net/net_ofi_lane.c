@@ -28,9 +28,10 @@
  *    so a sender that sleeps meanwhile is woken by a timer;
  *  - /dev/shm is half full, no lane is free, or the kernel does not let us have
  *    the bell: no lane, the provider carries the messages;
- *  - a program that closes descriptors that are not its own (all from 3 on, say)
- *    and opens files in their place: nothing is written to or read from those.
- *    The bell is then silent, and who sleeps looks by itself, 100 ms late;
+ *  - a program that closes descriptors that are not its own (all from 3 on,
+ *    say) and opens files in their place: nothing is written to those nor read
+ *    from them. The bell is then silent, and who sleeps looks by itself, 100 ms
+ *    late (an epoll descriptor in place of ours loses edges to us);
  *  - bytes that are no message: the lane is shut, and its sender goes back to
  *    the provider.
  */
@@ -53,6 +54,7 @@
 #define HEAD 8u                /* bytes in front of a message: its length */
 #define SWITCH "CAPSTAN_LANES" /* 0 in the environment of either: none */
 #define BELL_KIND "anon_inode:[eventfd]"
+#define BELL_FDS 3 /* of the provider, the bell, the timer */
 #define SWEEP_NS (1 * NS_PER_SEC)
 #define RETRY_NS (1 * NS_PER_MS)
 #define TURN_MAX 32 /* messages of one lane, in one poll */
@@ -65,11 +67,24 @@ static uint64_t footprint(size_t len)
 
 /* --- The bell --- */
 
-static bool watch(int epoll_fd, int fd)
+/*
+ * The provider's events are shown as long as there are any. A ring of the bell
+ * and the end of the time are edges, shown once, so that nobody reads those
+ * two: each write to an eventfd is an edge, whatever its count, and the count
+ * has room for 2^64 rings. No ring is lost to a sleeper: the owner takes edges
+ * away (has_provider_event) only before it says that it sleeps, and looks at
+ * its lanes after that; a message that it does not find there then rings. A
+ * ring that was meant for the sleep before ends this one at once, for nothing.
+ */
+static bool watch(const struct ofi_net *net, int fd)
 {
-    struct epoll_event event = {.events = EPOLLIN};
+    bool is_provider = fd == net->wait_fd;
+    struct epoll_event event = {
+        .events = is_provider ? EPOLLIN : EPOLLIN | EPOLLET,
+        .data.u32 = is_provider,
+    };
 
-    return fd >= 0 && epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+    return fd >= 0 && epoll_ctl(net->both_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 static void close_fd(int *fd)
@@ -87,9 +102,8 @@ static bool open_bell(struct ofi_net *net)
     net->timer_fd =
         timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     net->both_fd = epoll_create1(EPOLL_CLOEXEC);
-    return net->both_fd >= 0 && watch(net->both_fd, net->wait_fd) &&
-           watch(net->both_fd, net->bell_fd) &&
-           watch(net->both_fd, net->timer_fd);
+    return net->both_fd >= 0 && watch(net, net->wait_fd) &&
+           watch(net, net->bell_fd) && watch(net, net->timer_fd);
 }
 
 static bool are_wanted(const struct ofi_net *net)
@@ -174,7 +188,7 @@ static void ring_bell(struct ofi_peer *peer)
         !is_anonymous(peer->bell_fd))
         return;
     n = write(peer->bell_fd, &one, sizeof(one));
-    (void)n; /* a full counter rings too */
+    (void)n; /* silent: it looks by itself, 100 ms late */
 }
 
 /* --- The sender's side --- */
@@ -387,21 +401,26 @@ static void sweep_now_and_then(struct ofi_net *net)
     ofi_peers_let_go(net);
 }
 
+/* Did the provider end the sleep? Asked without waiting. */
+static bool has_provider_event(const struct ofi_net *net)
+{
+    struct epoll_event events[BELL_FDS];
+    int n = epoll_wait(net->both_fd, events, BELL_FDS, 0);
+
+    for (int i = 0; i < n; i++)
+        if (events[i].data.u32 != 0)
+            return true;
+    return n < 0; /* closed by the program: look */
+}
+
 static void wake_up(struct ofi_net *net)
 {
-    uint64_t count;
-    ssize_t n = 0;
-
     if (!net->is_resting)
         return;
     net->is_resting = false;
     atomic_store(&net->table->is_asleep, 0);
-    if (is_anonymous(net->bell_fd))
-        n = read(net->bell_fd, &count, sizeof(count));
-    if (net->is_timed && is_anonymous(net->timer_fd))
-        n = read(net->timer_fd, &count, sizeof(count));
-    net->is_timed = false;
-    (void)n; /* nobody may have rung */
+    if (has_provider_event(net))
+        ofi_queue_is_due(net);
 }
 
 int ofi_lanes_poll(struct ofi_net *net)
@@ -436,7 +455,7 @@ static void set_timer(struct ofi_net *net)
 {
     struct itimerspec spec = {.it_value.tv_nsec = RETRY_NS};
 
-    net->is_timed = timerfd_settime(net->timer_fd, 0, &spec, NULL) == 0;
+    timerfd_settime(net->timer_fd, 0, &spec, NULL);
 }
 
 static bool is_empty(const struct ofi_lane *lane)

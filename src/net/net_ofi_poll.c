@@ -29,7 +29,7 @@
 #define POSTED_MAX 32 /* receives; the rest wait for their turn */
 #define SKIPS_MAX 8   /* polls that look at lanes only */
 #define QUIET_LOOKS 64 /* in a row at a queue that was empty */
-#define SPIN_NS (30 * NS_PER_US)
+#define SPIN_NS (60 * NS_PER_US)
 #define NAP_MIN_NS (20 * NS_PER_US)
 #define NAP_MAX_NS (1 * NS_PER_MS)
 #define SLEEP_MAX_NS (100 * NS_PER_MS)
@@ -284,6 +284,11 @@ static bool is_queue_due(struct ofi_net *net, int nhandled)
     return true;
 }
 
+void ofi_queue_is_due(struct ofi_net *net)
+{
+    net->nskipped = SKIPS_MAX;
+}
+
 static int look_at_queue(struct ofi_net *net)
 {
     int nhandled = read_queue(net);
@@ -332,11 +337,14 @@ int ofi_may_sleep(struct net *base)
     if (net->waiting != NULL &&
         net->waiting->next_try_ns <= clock_now(net->clock))
         return -EAGAIN;
-    net->nskipped = SKIPS_MAX; /* its queue may be what ends the sleep */
+    if (net->bell_fd < 0)
+        ofi_queue_is_due(net); /* it may be what ends the sleep */
     if (net->wait_fd < 0)
         return 0;
-    if (fi_trywait(net->fabric, fids, 1) != 0)
+    if (fi_trywait(net->fabric, fids, 1) != 0) {
+        ofi_queue_is_due(net);
         return -EAGAIN;
+    }
     return ofi_lanes_may_sleep(net) ? 0 : -EAGAIN;
 }
 

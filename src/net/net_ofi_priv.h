@@ -143,7 +143,6 @@ struct ofi_net {
     int lock_fd;             /* held while this endpoint lives */
     int bell_fd;             /* rung when messages come; -1: no lanes */
     int timer_fd;            /* ends a sleep while a lane of ours is full */
-    bool is_timed;           /* it runs, or ran out */
     int both_fd;             /* wait_fd, then: of provider, bell and timer */
     bool is_resting;         /* the table says that we sleep */
     struct spin spin;        /* of net_wait() */
@@ -328,6 +327,9 @@ void ofi_release(struct net *net, void *buffer);
 int ofi_poll(struct net *net);
 int ofi_wait_fd(struct net *net);
 int ofi_may_sleep(struct net *net);
+
+/** The next poll looks at the provider's queue. */
+void ofi_queue_is_due(struct ofi_net *net);
 int ofi_wait(struct net *net, uint64_t until_ns);
 
 /* --- net_ofi_mr.c --- */

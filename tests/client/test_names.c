@@ -8,7 +8,9 @@
 #include "tests/client/fake.h"
 
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static struct fake *start(unsigned ntargets)
 {
@@ -252,17 +254,80 @@ static void test_counters_have_names_and_units(void)
     fake_destroy(fake);
 }
 
-static void test_a_child_after_fork_is_refused(void)
+/* Run it in a child. @return its exit code; -1: it did not end so. */
+static int in_child(int (*work)(struct capstan_session *session),
+                    struct capstan_session *session)
 {
-    struct fake *fake = start(1);
-    struct capstan_stat stat;
     int status;
     pid_t child = fork();
 
     if (child == 0)
-        _exit(capstan_stat(fake->session, "/x", &stat) == -EPERM ? 0 : 1);
+        _exit(work(session));
     CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
-    CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int is_refused(struct capstan_session *session)
+{
+    struct capstan_stat stat;
+
+    return capstan_stat(session, "/", &stat) == -EPERM &&
+                   capstan_session_wait(session, 1000) == 0
+               ? 0
+               : 1;
+}
+
+static int is_refused_to_grandchild(struct capstan_session *session)
+{
+    return in_child(is_refused, session);
+}
+
+/* It closes its parent's, and opens one of its own. */
+static int opens_its_own(struct capstan_session *session)
+{
+    struct capstan_stat stat;
+    struct fake *own;
+    int rc;
+
+    capstan_session_close(&session);
+    own = start(1);
+    rc = capstan_stat(own->session, "/", &stat);
+    if (rc == 0)
+        rc = in_child(is_refused, own->session);
+    fake_destroy(own);
+    return rc == 0 ? 0 : 1;
+}
+
+/* Whatever children did, the parent goes on. */
+static void check_children(struct capstan_session *session)
+{
+    struct capstan_stat stat;
+
+    CU_ASSERT_EQUAL(in_child(is_refused, session), 0);
+    CU_ASSERT_EQUAL(in_child(is_refused_to_grandchild, session), 0);
+    CU_ASSERT_EQUAL(capstan_stat(session, "/", &stat), 0);
+    CU_ASSERT_EQUAL(in_child(opens_its_own, session), 0);
+    CU_ASSERT_EQUAL(capstan_stat(session, "/", &stat), 0);
+}
+
+static void test_a_child_after_fork_is_refused(void)
+{
+    struct fake *fake = start(1);
+
+    check_children(fake->session);
+    fake_destroy(fake);
+}
+
+/* As on a kernel that clears no page in children. */
+static void test_a_child_is_refused_by_number(void)
+{
+    struct fake *fake = start(1);
+
+    if (fake->session->mark != NULL)
+        munmap((void *)(uintptr_t)fake->session->mark,
+               (size_t)sysconf(_SC_PAGESIZE));
+    fake->session->mark = NULL;
+    check_children(fake->session);
     fake_destroy(fake);
 }
 
@@ -280,6 +345,7 @@ int main(void)
         UNIT_TEST(test_listing_visits_every_entry_once),
         UNIT_TEST(test_counters_have_names_and_units),
         UNIT_TEST(test_a_child_after_fork_is_refused),
+        UNIT_TEST(test_a_child_is_refused_by_number),
     };
 
     return UNIT_MAIN("client/names", tests);

@@ -13,7 +13,9 @@
 #include <CUnit/CUnit.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +183,114 @@ static void test_bell_is_seen_by_who_sleeps(void)
     close_both();
 }
 
+/* b's owner in a thread of its own, who falls asleep as often as it may. */
+enum { SPINS = 10000, MOMENTS = 5000 }; /* loops: some us */
+
+struct sleeper {
+    struct rng rng;
+    atomic_uint nreceived;
+    atomic_uint next; /* the message that is about to be sent */
+    atomic_bool is_over;
+    atomic_uint nlost; /* sleeps that outlasted the coming of a message */
+    unsigned nsleeps;
+};
+
+static void sleep_once(struct sleeper *sleeper)
+{
+    struct pollfd fd = {.fd = net_wait_fd(b.net), .events = POLLIN};
+    unsigned before = b.nreceived;
+
+    if (net_may_sleep(b.net) != 0)
+        return;
+    sleeper->nsleeps++;
+    if (poll(&fd, 1, 5000) > 0)
+        return;
+    net_poll(b.net);
+    atomic_fetch_add(&sleeper->nlost, b.nreceived != before);
+}
+
+static void *fall_asleep(void *arg)
+{
+    struct sleeper *sleeper = arg;
+
+    while (!atomic_load(&sleeper->is_over)) {
+        for (unsigned n = 1 + rng_next(&sleeper->rng) % 4; n > 0; n--)
+            net_poll(b.net);
+        atomic_store(&sleeper->nreceived, b.nreceived);
+        for (unsigned n = 0; n < SPINS; n++)
+            if (atomic_load(&sleeper->next) > b.nreceived)
+                break;
+        sleep_once(sleeper);
+    }
+    return NULL;
+}
+
+/* Let it fall asleep now, and some moments pass. */
+static void take_aim(struct sleeper *sleeper, struct rng *rng, unsigned i)
+{
+    atomic_store(&sleeper->next, i);
+    for (unsigned n = rng_next(rng) % MOMENTS; n > 0; n--)
+        atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* Send message number i. */
+static bool wake(struct kit_end *from, uint64_t peer, struct sleeper *sleeper,
+                 unsigned i)
+{
+    uint64_t until_ns = clock_now(clock_real()) + KIT_DEADLINE_NS;
+    static struct kit_call call;
+
+    if (kit_send(from, NULL, &call, peer, &i, sizeof(i)) != 0)
+        return false;
+    while (atomic_load(&sleeper->nreceived) < i || call.nended == 0) {
+        if (clock_now(clock_real()) > until_ns ||
+            atomic_load(&sleeper->nlost) > 0)
+            return false;
+        net_poll(from->net);
+    }
+    return true;
+}
+
+/* a rings, c's messages come by the provider. */
+static void test_no_ring_is_slept_through(void)
+{
+    enum { N = 20000 };
+    static struct sleeper sleeper;
+    uint64_t seed = clock_wall(clock_real()), by_bell, by_provider;
+    bool is_woken = true;
+    struct kit_call call;
+    struct kit_end c;
+    pthread_t thread;
+    struct rng rng;
+
+    printf("seed %llu ", (unsigned long long)seed);
+    rng_init(&rng, seed);
+    rng_init(&sleeper.rng, seed + 1);
+    by_bell = open_both();
+    setenv("CAPSTAN_LANES", "0", 1);
+    CU_ASSERT_EQUAL_FATAL(kit_open(&c, PROVIDER, NULL, 8), 0);
+    unsetenv("CAPSTAN_LANES");
+    by_provider = kit_peer(&c, &b);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, fall_asleep, &sleeper),
+                          0);
+    for (unsigned i = 2; is_woken && i < N; i++) {
+        take_aim(&sleeper, &rng, i);
+        if (rng_next(&rng) % 8 == 0)
+            is_woken = wake(&c, by_provider, &sleeper, i);
+        else
+            is_woken = wake(&a, by_bell, &sleeper, i);
+    }
+    atomic_store(&sleeper.is_over, true);
+    CU_ASSERT_EQUAL(kit_send(&a, NULL, &call, by_bell, "over", 4), 0);
+    pthread_join(thread, NULL);
+    printf("%u sleeps ", sleeper.nsleeps);
+    CU_ASSERT(is_woken);
+    CU_ASSERT_EQUAL(atomic_load(&sleeper.nlost), 0);
+    CU_ASSERT(sleeper.nsleeps > 0);
+    net_close(c.net);
+    close_both();
+}
+
 static void test_bytes_that_are_no_message_shut_the_lane(void)
 {
     uint64_t peer = open_both();
@@ -301,7 +411,6 @@ static void test_files_opened_in_their_place_are_let_alone(void)
     replace(peer_of(&a, peer)->bell_fd, file);
     replace(net_of(&b)->bell_fd, file);
     replace(net_of(&b)->timer_fd, file);
-    net_of(&b)->is_timed = true;
     CU_ASSERT_EQUAL_FATAL(kit_send(&a, NULL, &call, peer, "abcd", 4), 0);
     CU_ASSERT(kit_until(&b, &a, &b.nreceived, 2));
     CU_ASSERT_EQUAL(lseek(fileno(file), 0, SEEK_CUR), 0);
@@ -376,6 +485,7 @@ int main(int argc, char **argv)
         {"full, asleep", test_full_lane_does_not_let_the_sender_oversleep},
         {"full, stopped", test_full_lane_outlasts_a_stop_but_not_a_death},
         {"bell", test_bell_is_seen_by_who_sleeps},
+        {"rings at any moment", test_no_ring_is_slept_through},
         {"no message", test_bytes_that_are_no_message_shut_the_lane},
         {"rma by the provider", test_rma_by_the_provider_ends_the_lane},
         {"out of reach", test_memory_out_of_reach_leaves_all_to_the_provider},
