@@ -7,7 +7,9 @@
  *   2. copy out of every step that has been read, in order.
  *
  * Of a write: copy into every slot that is free, in order; claim the next step
- * that all have copied into, and write it; until all is written. A step that
+ * that all have copied into, and write it; until all is written (of one into a
+ * local page cache all copies first, for another rank can write meanwhile; of
+ * others a step of each in turn). A step that
  * lies whole within one block of some rank (ranks that write the same, or that
  * overlap widely) is not copied: such a rank writes it out of its own memory,
  * as MPI leaves open whose bytes stay.
@@ -401,6 +403,13 @@ static void tell_moved(struct coll_op *op, uint64_t step)
         coll_ring_event(op->kept->ring, INT_MAX);
 }
 
+/* Must somebody be woken for this step of a write? In a local page cache who is
+ * awake for the one before goes on to it. */
+static bool is_first_to_write(const struct coll_stream *stream, uint64_t step)
+{
+    return stream->nios > 1 || load(&stream->control->next) == step;
+}
+
 /* All have copied a step: of a read its slot is free; of a write it can be
  * written, by this rank if no other is awake for it. */
 static void tell_copied(struct coll_op *op, uint64_t step)
@@ -410,7 +419,8 @@ static void tell_copied(struct coll_op *op, uint64_t step)
 
     if (op->verb == COLL_READ && is_wanted_again(stream, step))
         coll_ring_event(op->kept->ring, INT_MAX);
-    if (op->verb == COLL_WRITE && !is_covered(op, step))
+    if (op->verb == COLL_WRITE && !is_covered(op, step) &&
+        (!any_may || is_first_to_write(stream, step)))
         coll_ring_event(op->kept->ring, any_may ? 1 : INT_MAX);
 }
 
@@ -557,18 +567,44 @@ static bool is_over(const struct coll_op *op)
            stream->nsteps;
 }
 
+/* @return true when this rank has nothing under way, and nothing to do. */
+static bool move_read(struct coll_op *op)
+{
+    bool is_idle;
+
+    do
+        is_idle = move_storage(op);
+    while (copy_next(op));
+    return is_idle;
+}
+
+/* The same. A write into a local page cache is over within the call: who has
+ * still to copy leaves it to those who wait for that, and helps afterwards. */
+static bool move_write(struct coll_op *op)
+{
+    bool is_first = op->stream->nios == 1;
+    bool is_idle, has_moved;
+    uint64_t before;
+
+    do {
+        while (is_first && copy_next(op))
+            ;
+        before = op->explain.bytes_storage;
+        is_idle = move_storage(op);
+        has_moved = op->explain.bytes_storage != before;
+        count_written(op);
+    } while (copy_next(op) || has_moved);
+    count_written(op);
+    return is_idle;
+}
+
 enum coll_state coll_stream_step(struct coll_op *op)
 {
-    bool is_idle, has_copied;
+    bool is_idle;
 
     if (!op->is_entered)
         enter(op);
-    do {
-        is_idle = move_storage(op);
-        has_copied = copy_next(op);
-        if (op->verb == COLL_WRITE)
-            count_written(op);
-    } while (has_copied);
+    is_idle = op->verb == COLL_READ ? move_read(op) : move_write(op);
     op->kept->is_at_ring = is_idle;
     if (!is_idle || !is_over(op))
         return COLL_STREAM;
