@@ -1,14 +1,22 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """GlusterFS on this machine, for benchmarks that stand beside it.
+
+As a program it runs a command with a fresh volume mounted, `{}` standing for the
+mount: `benchmarks/gluster.py -- benchmarks/mdtest --ranks 4 --path {}`.
 
 Failure: Missing says what there is not; a command of GlusterFS that fails while
 it starts is told in the same way, and nothing of it stays.
 """
+import argparse
 import contextlib
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import time
 
 
@@ -110,3 +118,30 @@ class Gluster:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
         run("ip", "netns", "del", self.space, check=False)
+
+
+def main():
+    """@return the command's status; 77 without GlusterFS."""
+    p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    p.add_argument("--servers", type=int, default=4, help="bricks (4)")
+    p.add_argument("command", nargs="+", help="`{}` is the mount")
+    args = p.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    work = pathlib.Path(tempfile.mkdtemp(prefix="capstan-gluster."))
+    try:
+        volume = Gluster(args, work)
+        try:
+            words = [word.replace("{}", str(volume.top))
+                     for word in args.command]
+            return subprocess.run(words, check=False).returncode
+        finally:
+            volume.stop()
+    except Missing as cause:
+        print(f"gluster: {cause}", file=sys.stderr)
+        return 77
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -37,7 +37,7 @@ struct kv_mem_disk {
     size_t nunsynced;
     int fault_after; /* commits; -1: never */
     int fault_code;
-    int sync_fault; /* code of every sync, or 0 */
+    int sync_fault;      /* code of every sync, or 0 */
     unsigned miss_every; /* of what is done in a hurry; 0: nothing */
     unsigned hurried;
     bool is_open;

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #define PROVIDER "tcp;ofi_rxm"
@@ -180,6 +181,28 @@ static void test_bell_is_seen_by_who_sleeps(void)
     CU_ASSERT_EQUAL(poll(&fd, 1, 0), 0);
     CU_ASSERT_EQUAL_FATAL(kit_send(&a, NULL, &call, peer, "abcd", 4), 0);
     CU_ASSERT_EQUAL(net_may_sleep(b.net), -EAGAIN);
+    close_both();
+}
+
+/* The time of a sleep that another thing ended runs out later: once. */
+static void test_a_timer_that_is_over_lets_the_owner_sleep(void)
+{
+    const struct itimerspec spec = {.it_value.tv_nsec = NS_PER_MS};
+    struct pollfd timer, fd;
+
+    open_both();
+    timer = (struct pollfd){.fd = net_of(&b)->timer_fd, .events = POLLIN};
+    fd = (struct pollfd){.fd = net_wait_fd(b.net), .events = POLLIN};
+    while (net_may_sleep(b.net) != 0)
+        net_poll(b.net);
+    CU_ASSERT_EQUAL(timerfd_settime(timer.fd, 0, &spec, NULL), 0);
+    net_poll(b.net); /* awake before the time */
+    CU_ASSERT_EQUAL(poll(&timer, 1, 10000), 1);
+    for (unsigned i = 0; i < 2; i++) /* one sleep may be cut short */
+        do
+            net_poll(b.net);
+        while (net_may_sleep(b.net) != 0);
+    CU_ASSERT_EQUAL(poll(&fd, 1, 0), 0);
     close_both();
 }
 
@@ -485,6 +508,7 @@ int main(int argc, char **argv)
         {"full, asleep", test_full_lane_does_not_let_the_sender_oversleep},
         {"full, stopped", test_full_lane_outlasts_a_stop_but_not_a_death},
         {"bell", test_bell_is_seen_by_who_sleeps},
+        {"timer", test_a_timer_that_is_over_lets_the_owner_sleep},
         {"rings at any moment", test_no_ring_is_slept_through},
         {"no message", test_bytes_that_are_no_message_shut_the_lane},
         {"rma by the provider", test_rma_by_the_provider_ends_the_lane},
