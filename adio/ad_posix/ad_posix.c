@@ -11,6 +11,7 @@
  * description locks: they belong to the descriptor, so two files opened by one
  * process exclude each other as two processes do.
  */
+#include "adio/ad_posix/posix_fs.h"
 #include "adio/ad_posix/posix_map.h"
 #include "adio/common/adio.h"
 #include "base/guarded.h"
@@ -20,7 +21,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #define SLICE_BYTES (4u << 20) /* moved by one call of test() */
@@ -38,30 +38,11 @@ struct adio_io {
 
 struct posix_file {
     int fd;
-    bool is_local; /* its pages are cached here */
+    enum posix_fs fs;
     bool is_mappable;
     bool may_ask; /* what is in memory */
     struct posix_map map;
 };
-
-/* File systems of this machine alone (statfs(2)). Any other may be anywhere. */
-static bool is_local(int fd)
-{
-    static const unsigned long local[] = {
-        0xef53 /* ext */,         0x58465342 /* xfs */,
-        0x9123683e /* btrfs */,   0x01021994 /* tmpfs */,
-        0x794c7630 /* overlay */, 0xf2f52010 /* f2fs */,
-        0x2fc12fc1 /* zfs */,
-    };
-    struct statfs fs;
-
-    if (fstatfs(fd, &fs) != 0)
-        return false;
-    for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
-        if ((unsigned long)fs.f_type == local[i])
-            return true;
-    return false;
-}
 
 static int fd_of(const struct adio_file *file)
 {
@@ -103,9 +84,9 @@ static int posix_open(struct adio_file *file, const char *path, unsigned flags,
         free(posix);
         return rc;
     }
-    posix->is_local = is_local(posix->fd);
+    posix->fs = posix_fs_of(posix->fd);
     posix->is_mappable =
-        (flags & ADIO_READ) != 0 && posix_map_is_coherent(posix->fd);
+        posix->fs == POSIX_FS_COHERENT && (flags & ADIO_READ) != 0;
     posix->may_ask = posix_map_may_ask(posix->fd);
     file->driver_data = posix;
     return 0;
@@ -284,8 +265,8 @@ static void posix_layout(struct adio_file *file, struct adio_layout *layout_out)
 
     *layout_out = (struct adio_layout){
         .width = 1,
-        .cheap_piece = posix->is_local ? CHEAP_PIECE : 0,
-        .listed_piece = posix->is_local ? LISTED_PIECE : 0,
+        .cheap_piece = posix->fs != POSIX_FS_ANYWHERE ? CHEAP_PIECE : 0,
+        .listed_piece = posix->fs != POSIX_FS_ANYWHERE ? LISTED_PIECE : 0,
     };
 }
 

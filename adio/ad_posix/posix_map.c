@@ -20,31 +20,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #define WINDOW_ALIGN (64ull << 20)
 #define PAGES_ASKED 4096 /* by one call */
 /* Not worth a call to leave out what lies between. */
 #define NEAR (256ull << 10)
-
-/* Not overlay, where a mapping stays with the lower file when that is copied
- * up, and not zfs, whose cache is another one. */
-bool posix_map_is_coherent(int fd)
-{
-    static const unsigned long coherent[] = {
-        0xef53 /* ext */,       0x58465342 /* xfs */,  0x9123683e /* btrfs */,
-        0x01021994 /* tmpfs */, 0xf2f52010 /* f2fs */,
-    };
-    struct statfs fs;
-
-    if (fstatfs(fd, &fs) != 0)
-        return false;
-    for (size_t i = 0; i < sizeof(coherent) / sizeof(coherent[0]); i++)
-        if ((unsigned long)fs.f_type == coherent[i])
-            return true;
-    return false;
-}
 
 /* As the kernel decides (mm/mincore.c): who may not gets "all are". */
 bool posix_map_may_ask(int fd)

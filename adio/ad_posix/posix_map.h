@@ -23,9 +23,6 @@ struct posix_map {
 
 #define POSIX_MAP_MAX (1ull << 30) /* of a window */
 
-/** Is a mapping of this file the same pages that a read looks at? */
-bool posix_map_is_coherent(int fd);
-
 /** Map what the file has of these runs, unless it is, and set map->end. @return
  *  false: it cannot be. */
 bool posix_map_cover(struct posix_map *map, int fd, const struct run *runs,

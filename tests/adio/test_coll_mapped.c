@@ -5,7 +5,7 @@
  */
 #include "test_coll.h"
 
-#include "adio/ad_posix/posix_map.h"
+#include "adio/ad_posix/posix_fs.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -57,7 +57,7 @@ static bool may_be_mapped(void)
 
     if (is_coherent < 0) {
         fd = open(test.path, O_RDONLY);
-        is_coherent = posix_map_is_coherent(fd);
+        is_coherent = posix_fs_of(fd) == POSIX_FS_COHERENT;
         close(fd);
     }
     return test.size > 1 && nodes_here() == 1 && is_coherent == 1;

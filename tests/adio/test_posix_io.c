@@ -3,15 +3,18 @@
  * List I/O on a descriptor against byte loops: random lists, in any order, with
  * empty runs, beyond the end of the file, moved in slices of any size, with and
  * without reading over holes. Bytes between the blocks stay as they were, in
- * memory and in the file.
+ * memory and in the file. And of which kind a file system is.
  */
+#include "adio/ad_posix/posix_fs.h"
 #include "adio/ad_posix/posix_io.h"
 #include "base/rng.h"
 
 #include <CUnit/Basic.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define FILE_BYTES 40000
@@ -173,6 +176,18 @@ static void test_small_holes_are_read_over(void)
     CU_ASSERT_EQUAL(io.bytes, 4000);
 }
 
+static void test_only_what_is_known_is_local(void)
+{
+    int in_memory = memfd_create("test", 0);
+    int of_kernel = open("/proc/self/status", O_RDONLY);
+
+    CU_ASSERT_EQUAL(posix_fs_of(in_memory), POSIX_FS_COHERENT);
+    CU_ASSERT_EQUAL(posix_fs_of(of_kernel), POSIX_FS_ANYWHERE);
+    CU_ASSERT_EQUAL(posix_fs_of(-1), POSIX_FS_ANYWHERE);
+    close(in_memory);
+    close(of_kernel);
+}
+
 int main(void)
 {
     const char *dir = getenv("TMPDIR");
@@ -191,6 +206,7 @@ int main(void)
     ADD(test_reads_bring_the_blocks_and_nothing_else);
     ADD(test_writes_leave_holes_alone);
     ADD(test_small_holes_are_read_over);
+    ADD(test_only_what_is_known_is_local);
 #undef ADD
     CU_basic_set_mode(CU_BRM_VERBOSE);
     CU_basic_run_tests();

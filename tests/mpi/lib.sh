@@ -41,7 +41,7 @@ each() {
     done
 }
 
-# May files here be read out of a mapping (posix_map_is_coherent())?
+# May files here be read out of a mapping (posix_fs.c)?
 may_map() {
     case $(stat -f -c %T "$work") in
     ext* | xfs | btrfs | tmpfs | f2fs) return 0 ;;
