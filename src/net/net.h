@@ -113,6 +113,9 @@ struct net_driver {
     int (*read)(struct net *net, struct net_op *op, uint64_t peer, void *memory,
                 size_t len, struct net_mr *mr, uint64_t remote_addr,
                 uint64_t key);
+    bool (*can_copy)(struct net *net, uint64_t peer);
+    int (*copy)(struct net *net, uint64_t peer, const void *memory, size_t len,
+                uint64_t remote_addr, uint64_t key);
     size_t (*eager_max)(const struct net *net, uint64_t peer);
     void (*release)(struct net *net, void *buffer);
     int (*poll)(struct net *net);
@@ -236,6 +239,26 @@ static inline int net_read(struct net *net, struct net_op *op, uint64_t peer,
                            uint64_t remote_addr, uint64_t key)
 {
     return net->driver->read(net, op, peer, memory, len, mr, remote_addr, key);
+}
+
+/** Can net_copy() reach this peer now? It is another process of this machine
+ *  then, whose memory we may touch. */
+static inline bool net_can_copy(struct net *net, uint64_t peer)
+{
+    return net->driver->can_copy(net, peer);
+}
+
+/**
+ * RMA write at once, by the kernel alone: from memory that need not be
+ * registered, nor be there at all (a mapping of a file that has been cut).
+ *
+ * @return 0; -EACCES (no such memory, theirs or ours), -ERR_LINK, -ENOTSUP.
+ *         Part may be there then; net_write() tells what is the matter.
+ */
+static inline int net_copy(struct net *net, uint64_t peer, const void *memory,
+                           size_t len, uint64_t remote_addr, uint64_t key)
+{
+    return net->driver->copy(net, peer, memory, len, remote_addr, key);
 }
 
 /**

@@ -278,6 +278,10 @@ int ofi_read(struct net *net, struct net_op *op, uint64_t peer, void *memory,
 
 size_t ofi_eager_max(const struct net *net, uint64_t peer);
 
+bool ofi_can_copy(struct net *net, uint64_t peer);
+int ofi_copy(struct net *net, uint64_t peer, const void *memory, size_t len,
+             uint64_t remote_addr, uint64_t key);
+
 /** Give an operation to the provider. @return 0, -EAGAIN (call again with the
  *  same start) or an error. */
 int ofi_post(struct ofi_net *net, struct ofi_peer *peer, struct net_op *op,

@@ -265,3 +265,26 @@ int ofi_read(struct net *net, struct net_op *op, uint64_t peer, void *memory,
 
     return begin(net, op, peer, &start);
 }
+
+bool ofi_can_copy(struct net *base, uint64_t id)
+{
+    struct ofi_net *net = ofi_of(base);
+    struct ofi_peer *peer = net->peers[id];
+
+    look_at_local(net, peer);
+    return peer->table != NULL && peer->can_copy;
+}
+
+int ofi_copy(struct net *base, uint64_t id, const void *memory, size_t len,
+             uint64_t remote_addr, uint64_t key)
+{
+    const struct ofi_start start = {.verb = OFI_WRITE,
+                                    .memory = (void *)memory,
+                                    .len = len,
+                                    .remote_addr = remote_addr,
+                                    .key = key};
+
+    if (!ofi_can_copy(base, id))
+        return -ENOTSUP;
+    return ofi_cma_move(ofi_of(base)->peers[id]->table, &start);
+}

@@ -599,6 +599,26 @@ static int sim_poll(struct net *net)
     return nhandled;
 }
 
+/* Its peers are as far away as those of a network. */
+static bool sim_can_copy(struct net *net, uint64_t peer)
+{
+    (void)net;
+    (void)peer;
+    return false;
+}
+
+static int sim_copy(struct net *net, uint64_t peer, const void *memory,
+                    size_t len, uint64_t remote_addr, uint64_t key)
+{
+    (void)net;
+    (void)peer;
+    (void)memory;
+    (void)len;
+    (void)remote_addr;
+    (void)key;
+    return -ENOTSUP;
+}
+
 static int sim_wait_fd(struct net *net)
 {
     return -1;
@@ -644,6 +664,8 @@ const struct net_driver net_sim = {
     .send = sim_send,
     .write = sim_write,
     .read = sim_read,
+    .can_copy = sim_can_copy,
+    .copy = sim_copy,
     .eager_max = sim_eager_max,
     .release = sim_release,
     .poll = sim_poll,

@@ -74,7 +74,8 @@
     X(node_of_device, "node", "NUMA node of the device, and 1; 0: not known")  \
     X(node_of_thread, "node", "NUMA node that serves it now, and 1")           \
     X(node_of_buffers, "node", "NUMA node of its data buffers, and 1")         \
-    X(syncs, "requests", "requests to make an object durable")
+    X(syncs, "requests", "requests to make an object durable")                 \
+    X(bytes_lent, "bytes", "bytes read that no buffer here has held")
 
 enum counter_index {
 #define X(name, unit, prose) COUNTER_##name,

@@ -331,7 +331,8 @@ static struct slot *slot_get(struct data *data, struct job *job,
     slot->job = job;
     slot->start = slot->fill = slot->bytes = 0;
     slot->nextents = slot->nmoves = slot->posted = slot->waiting = 0;
-    slot->is_put_off = false;
+    slot->is_put_off = slot->is_lent = slot->is_refused = false;
+    slot->is_whole = true;
     slot->step = job->steps;
     job->nslots++;
     job->nunposted++;

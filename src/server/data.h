@@ -8,6 +8,9 @@
  * that pieces that are neighbours in the object share an extent, and pieces
  * that are neighbours in client memory share a move.
  *
+ * A slot whose bytes are lent (lend.c) leaves its buffer empty: the kernel
+ * copies them out of the object.
+ *
  * Jobs that want a buffer stand in their client's line and take one in turn, and
  * so do the clients: neither a large request nor a client with many requests
  * keeps a small one waiting. No job holds more than JOB_SLOTS_MAX. A client may
@@ -90,6 +93,9 @@ struct slot {
     slot_step_fn *const *step; /* what it does now; behind it, what is next */
     struct slot *next;         /* in the free list or the line of the put-off */
     bool is_put_off;
+    bool is_whole;   /* each piece is whole fragments */
+    bool is_lent;    /* its bytes go from the object to the client at once */
+    bool is_refused; /* they could not, and are read */
     struct slot_extent extents[SLOT_EXTENTS_MAX];
     struct slot_move moves[SLOT_MOVES_MAX];
 };
@@ -179,6 +185,14 @@ int data_poll(struct srv_target *target);
  *  the next step of the slot follows. */
 void slot_start_extents(struct slot *slot);
 void slot_start_moves(struct slot *slot);
+
+/** May its bytes go from the object to the client at once? (lend.c) */
+bool slot_may_be_lent(const struct slot *slot);
+/** Let them; if they cannot, read them after all. A step of reads. */
+void slot_move_lent(struct slot *slot);
+
+/** Count what comes from the extents of a slot, or goes there. */
+void slot_count_extents(const struct slot *slot);
 
 /** Compare what came with the sums that came with it; a step of writes. */
 void slot_check_sums(struct slot *slot);

@@ -13,6 +13,8 @@
  * data, and each byte is summed once. Only when that fails is the client's next
  * request compared here too, to tell which it was.
  *
+ * Long extents for a client on this machine may pass by the slot (lend.c).
+ *
  * Bytes beyond the object's end are not sent: the client knows from the size.
  *
  * Possible failure modes are: a request out of range (-EINVAL, before anything
@@ -28,8 +30,8 @@
 
 static void end_inline(struct slot *slot);
 
-static slot_step_fn *const rma_steps[] = {slot_start_extents, slot_take_sums,
-                                          slot_start_moves, NULL};
+static slot_step_fn *const rma_steps[] = {
+    slot_start_extents, slot_move_lent, slot_take_sums, slot_start_moves, NULL};
 static slot_step_fn *const inline_steps[] = {slot_start_extents, end_inline,
                                              NULL};
 

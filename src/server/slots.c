@@ -151,6 +151,8 @@ static void consume(struct slot *slot, uint32_t taken)
         memcpy(slot->memory + slot->fill, job->source, taken);
         job->source += taken;
     }
+    if ((job->piece.object | taken) % PROTO_FRAGMENT != 0)
+        slot->is_whole = false;
     slot->fill += taken;
     slot->bytes += taken;
     srv_count(job->target, COUNTER_pieces, 1);
@@ -201,6 +203,20 @@ static void extent_done(struct obj_io *io)
         slot_go_on(slot);
 }
 
+void slot_count_extents(const struct slot *slot)
+{
+    struct srv_target *target = slot->job->target;
+    bool is_write = slot->job->verb == OBJ_WRITE;
+
+    for (unsigned i = 0; i < slot->nextents; i++)
+        srv_count(target,
+                  is_write ? COUNTER_device_bytes_written
+                           : COUNTER_device_bytes_read,
+                  slot->extents[i].io.length);
+    srv_count(target, is_write ? COUNTER_write_extents : COUNTER_read_extents,
+              slot->nextents);
+}
+
 void slot_start_extents(struct slot *slot)
 {
     struct job *job = slot->job;
@@ -221,17 +237,17 @@ void slot_start_extents(struct slot *slot)
     }
     if (job->has_sums && !is_write)
         slot_place_sums(slot);
+    slot->is_lent = slot_may_be_lent(slot);
     slot->waiting = slot->nextents;
     for (i = 0; i < slot->nextents; i++) {
         io = &slot->extents[i].io;
         io->done = extent_done;
+        io->is_lent = slot->is_lent;
         slot->extents[i].slot = slot;
-        srv_count(target, is_write ? COUNTER_device_bytes_written
-                                   : COUNTER_device_bytes_read, io->length);
         obj_submit(target->objects, io);
     }
-    srv_count(target, is_write ? COUNTER_write_extents : COUNTER_read_extents,
-              slot->nextents);
+    if (!slot->is_lent)
+        slot_count_extents(slot);
 }
 
 bool data_is_writing(const struct srv_target *target, uint64_t ino)
@@ -286,6 +302,8 @@ void slot_start_moves(struct slot *slot)
     struct job *job = slot->job;
     int rc = 0;
 
+    if (slot->is_lent) /* they are there */
+        slot->posted = slot->nmoves;
     while (slot->posted < slot->nmoves && job->rc == 0) {
         rc = post_move(slot, &slot->moves[slot->posted]);
         if (rc != 0)

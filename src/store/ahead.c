@@ -545,6 +545,7 @@ static const struct obj_driver ahead_driver = {
     .space = obj_over_space,
     .list = obj_over_list,
     .fresh = obj_over_fresh,
+    .lend = obj_over_lend,
 };
 
 int ahead_create(struct obj_store *below, const struct ahead_config *config,

@@ -155,13 +155,21 @@ static void drop_slot(struct file_table *table, struct file *file)
     table->free = file;
 }
 
-struct file *file_table_get(struct file_table *table, uint64_t ino,
-                            uint8_t part)
+struct file *file_table_find(struct file_table *table, uint64_t ino,
+                             uint8_t part)
 {
     struct file *file = *bucket_of(table, ino, part);
 
     while (file != NULL && (file->ino != ino || file->part != part))
         file = file->chain;
+    return file;
+}
+
+struct file *file_table_get(struct file_table *table, uint64_t ino,
+                            uint8_t part)
+{
+    struct file *file = file_table_find(table, ino, part);
+
     if (file == NULL)
         file = take_slot(table, ino, part);
     else if (!file->is_busy)

@@ -32,6 +32,8 @@ struct file {
     int direct_fd;          /* the same with O_DIRECT; -1: not opened */
     unsigned transfers;     /* so far, of those that the owner counts */
     unsigned registered;    /* the owner's: 1 for fd, 2 for direct_fd */
+    char *map;              /* the owner's: the file's bytes, or NULL */
+    uint64_t map_len;
     bool is_busy;           /* the table's: got and not put */
     bool is_opening;        /* an open is under way */
     bool is_creating;       /* and would create the file */
@@ -77,6 +79,10 @@ int file_table_init(struct file_table *table, unsigned busy_max,
 
 /** Close the quiet files and free the table; none may be busy. */
 void file_table_fini(struct file_table *table);
+
+/** The file of an object if it is in the table, as it is; else NULL. */
+struct file *file_table_find(struct file_table *table, uint64_t ino,
+                             uint8_t part);
 
 /** Find a part of an object, or take a slot for it; at most busy_max may be
  *  busy. */

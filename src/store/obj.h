@@ -63,6 +63,9 @@ struct obj_io {
      * READ sets them; WRITE takes those of whole blocks as given. */
     uint32_t *sums;
     bool is_compared_later; /* READ: the caller compares the whole blocks */
+    /* READ, of whole blocks that are compared later: the caller gets the bytes
+     * by obj_lend(). `memory` is set or not, but may be. */
+    bool is_lent;
     obj_done_fn *done;
     int64_t result;
     uint64_t bad_offset;   /* sums.h, -ERR_CORRUPT: of the block */
@@ -94,6 +97,8 @@ struct obj_driver {
     int (*list)(struct obj_store *store, unsigned shard, uint64_t after,
                 uint64_t *inos, unsigned room, unsigned *count_out);
     void (*fresh)(struct obj_store *store, uint64_t ino);
+    const void *(*lend)(struct obj_store *store, uint64_t ino, uint64_t offset,
+                        size_t length); /* NULL: it never does */
 };
 
 /* Drivers embed this first. */
@@ -209,5 +214,20 @@ bool obj_mem_disk_flip(struct obj_mem_disk *disk, uint64_t seed);
 
 /** Let n more operations succeed, then fail one with -code; -1: off. */
 void obj_mem_disk_fault(struct obj_mem_disk *disk, int n, int code);
+
+/**
+ * Bytes of an object where they are, for the kernel to copy from: for nobody
+ * else, since another hand may cut the file, and a touch would then be a
+ * SIGBUS where a system call has -EFAULT. Nothing is compared with sums.
+ *
+ * @return memory, good until the next call of this store; NULL: read them.
+ */
+static inline const void *obj_lend(struct obj_store *store, uint64_t ino,
+                                   uint64_t offset, size_t length)
+{
+    return store->driver->lend == NULL
+               ? NULL
+               : store->driver->lend(store, ino, offset, length);
+}
 
 #endif

@@ -30,6 +30,12 @@ void obj_over_fresh(struct obj_store *base, uint64_t ino)
     obj_fresh(below(base), ino);
 }
 
+const void *obj_over_lend(struct obj_store *base, uint64_t ino, uint64_t offset,
+                          size_t length)
+{
+    return obj_lend(below(base), ino, offset, length);
+}
+
 int obj_over_open(const struct obj_config *config, struct obj_store **store_out)
 {
     (void)config;

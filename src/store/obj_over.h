@@ -24,6 +24,8 @@ int obj_over_space(struct obj_store *base, uint64_t *total_out,
 int obj_over_list(struct obj_store *base, unsigned shard, uint64_t after,
                   uint64_t *inos, unsigned room, unsigned *count_out);
 void obj_over_fresh(struct obj_store *base, uint64_t ino);
+const void *obj_over_lend(struct obj_store *base, uint64_t ino, uint64_t offset,
+                          size_t length);
 
 /** The row of a store that is made by a function of its own. @return -ENOTSUP.
  */

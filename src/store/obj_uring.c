@@ -43,6 +43,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/lend_uring.h"
 #include "store/verbs_uring.h"
 
 #include <dirent.h>
@@ -274,6 +275,12 @@ static void uring_fresh(struct obj_store *base, uint64_t ino)
         file_table_note_absent(&store->table, ino, part);
 }
 
+static const void *uring_lend(struct obj_store *base, uint64_t ino,
+                              uint64_t offset, size_t length)
+{
+    return lend_bytes(store_of(base), ino, offset, length);
+}
+
 /*
  * Listing.
  */
@@ -442,7 +449,7 @@ static int uring_open(const struct obj_config *config,
         goto err_table;
     store->nplaces =
         ring_places(store->ring, 2 * (store->depth + store->table.quiet_max));
-    store->table.closing = verb_unregister;
+    store->table.closing = verb_closing;
     store->table.closing_ctx = store;
     *store_out = &store->store;
     return 0;
@@ -481,4 +488,5 @@ const struct obj_driver obj_uring = {
     .space = uring_space,
     .list = uring_list,
     .fresh = uring_fresh,
+    .lend = uring_lend,
 };

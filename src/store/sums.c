@@ -576,6 +576,7 @@ static const struct obj_driver sums_driver = {
     .space = obj_over_space,
     .list = obj_over_list,
     .fresh = obj_over_fresh,
+    .lend = obj_over_lend,
 };
 
 void sums_flush(struct obj_store *base)

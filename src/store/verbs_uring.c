@@ -18,6 +18,7 @@
 #include "store/verbs_uring.h"
 
 #include "base/log.h"
+#include "store/lend_uring.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -123,7 +124,7 @@ static int registered_file(struct uring_store *store, struct file *file,
     return RING_FILE(place);
 }
 
-void verb_unregister(void *ctx, struct file *file)
+void verb_closing(void *ctx, struct file *file)
 {
     struct uring_store *store = ctx;
     unsigned place = 2 * file_index(&store->table, file);
@@ -133,6 +134,7 @@ void verb_unregister(void *ctx, struct file *file)
             ring_place(store->ring, place + i, -1);
     file->registered = 0;
     file->transfers = 0;
+    lend_end(file);
 }
 
 static int transfer_file(struct uring_store *store, struct file *file,
@@ -270,6 +272,7 @@ static void start_truncate(struct uring_store *store, struct obj_io *io)
         return;
     }
     if (file->fd >= 0) {
+        lend_end(file);
         do
             rc = ftruncate(file->fd, (off_t)io->offset);
         while (rc != 0 && tries_again(io, -errno));

@@ -70,8 +70,8 @@ void verb_go_on(struct uring_store *store, struct obj_io *io, int result);
 /** An operation that runs has its result. */
 void end_op(struct uring_store *store, struct obj_io *io, int64_t result);
 
-/** Free a file's places in the ring: the table's closing(). */
-void verb_unregister(void *ctx, struct file *file);
+/** Free a file's places in the ring, and its mapping: the table's closing(). */
+void verb_closing(void *ctx, struct file *file);
 
 /** Is another try due after this result? */
 bool tries_again(struct obj_io *io, int result);

@@ -12,8 +12,11 @@
 
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static const char *provider; /* of the run */
 static struct kit_end a, b;
@@ -250,6 +253,56 @@ static void test_rma_moves_bytes_both_ways(void)
     }
     net_mr_dereg(b.net, mr);
     net_mr_dereg(a.net, local);
+    close_both();
+}
+
+static void check_copies(uint64_t peer, const struct net_remote *remote)
+{
+    int file = memfd_create("cut", MFD_CLOEXEC);
+    const size_t len = 1 << 20;
+    char *mapped;
+
+    CU_ASSERT_EQUAL_FATAL(ftruncate(file, (off_t)len), 0);
+    mapped = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    CU_ASSERT_FATAL(mapped != MAP_FAILED);
+    memset(mapped, 'm', len);
+    CU_ASSERT_EQUAL(
+        net_copy(a.net, peer, mapped, len, remote->addr + 1, remote->key), 0);
+    CU_ASSERT_EQUAL(remote_bytes[0], 0);
+    CU_ASSERT_EQUAL(memcmp(remote_bytes + 1, mapped, len), 0);
+    CU_ASSERT_EQUAL(remote_bytes[len + 1], 0);
+    CU_ASSERT_EQUAL(
+        net_copy(a.net, peer, mapped, len, remote->addr, remote->key + 1),
+        -EACCES);
+    CU_ASSERT_EQUAL_FATAL(ftruncate(file, 4096), 0);
+    CU_ASSERT_EQUAL(
+        net_copy(a.net, peer, mapped, len, remote->addr, remote->key), -EACCES);
+    munmap(mapped, len);
+    close(file);
+}
+
+/* Its own memory may be gone: a mapping of a file that was cut. */
+static void test_copy_goes_at_once_or_not_at_all(void)
+{
+    struct net_remote remote;
+    struct net_mr *mr;
+    uint64_t peer;
+
+    open_both(4);
+    peer = kit_peer(&a, &b);
+    flush(peer);
+    memset(remote_bytes, 0, sizeof(remote_bytes));
+    CU_ASSERT_EQUAL_FATAL(net_mr_reg(b.net, remote_bytes, sizeof(remote_bytes),
+                                     NET_MEM_HOST, NET_REMOTE_WRITE, &mr),
+                          0);
+    net_mr_remote(b.net, mr, &remote);
+    CU_ASSERT_EQUAL(net_can_copy(a.net, peer), !KIT_NO_SHORTCUT);
+    if (!KIT_NO_SHORTCUT)
+        check_copies(peer, &remote);
+    else
+        CU_ASSERT_EQUAL(net_copy(a.net, peer, "m", 1, remote.addr, remote.key),
+                        -ENOTSUP);
+    net_mr_dereg(b.net, mr);
     close_both();
 }
 
@@ -550,6 +603,7 @@ int main(int argc, char **argv)
         {"too many under way",
          test_start_is_refused_when_too_many_are_under_way},
         {"rma both ways", test_rma_moves_bytes_both_ways},
+        {"copies", test_copy_goes_at_once_or_not_at_all},
         {"send follows writes", test_send_follows_writes},
         {"out of reach after dereg", test_memory_is_out_of_reach_after_dereg},
         {"write needs the right", test_write_needs_the_right},

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/uio.h>
 
 #define INO 0x00010000000002cdull
 
@@ -530,11 +531,93 @@ static void test_memory_is_copied_at_once(void)
     unit_tempdir_remove(path);
 }
 
+/* May the kernel copy from there? A touch of ours could be a SIGBUS. */
+static bool can_be_copied(const void *lent, size_t length)
+{
+    static char bytes[1 << 16];
+    struct iovec from = {(void *)(uintptr_t)lent, length};
+    struct iovec to = {bytes, length};
+
+    return process_vm_writev(getpid(), &from, 1, &to, 1, 0) == (ssize_t)length;
+}
+
+static void check_lending(struct obj_store *store)
+{
+    static char bytes[3 * 4096];
+    const void *lent;
+    struct stat st;
+    char path[512];
+
+    path_of(INO, path);
+    memset(bytes, 'x', sizeof(bytes));
+    CU_ASSERT_PTR_NULL(obj_lend(store, INO, 0, 4096));
+    do_io(store, OBJ_WRITE, INO, 0, bytes, sizeof(bytes));
+    lent = obj_lend(store, INO, 0, sizeof(bytes));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(lent);
+    CU_ASSERT_EQUAL(memcmp(lent, bytes, sizeof(bytes)), 0);
+    CU_ASSERT_PTR_NULL(obj_lend(store, INO, 8192, 8192));
+    CU_ASSERT_PTR_NULL(obj_lend(store, INO, UINT64_MAX - 4095, 8192));
+    /* it grows, at first with no hole */
+    do_io(store, OBJ_WRITE, INO, sizeof(bytes), bytes, sizeof(bytes));
+    lent = obj_lend(store, INO, 4096, 5 * 4096);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(lent);
+    CU_ASSERT_EQUAL(memcmp(lent, bytes, sizeof(bytes)), 0);
+    /* a hole is not touched */
+    do_io(store, OBJ_WRITE, INO, 1 << 20, bytes, sizeof(bytes));
+    CU_ASSERT_PTR_NULL(obj_lend(store, INO, 4096, 1 << 20));
+    CU_ASSERT_EQUAL(stat(path, &st), 0);
+    CU_ASSERT_EQUAL(st.st_blocks, 9 * 8);
+    /* shorter, and longer again */
+    do_io(store, OBJ_TRUNCATE, INO, 4096, NULL, 0);
+    do_io(store, OBJ_TRUNCATE, INO, 8192, NULL, 0);
+    CU_ASSERT_PTR_NULL(obj_lend(store, INO, 0, 8192));
+    lent = obj_lend(store, INO, 0, 4096);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(lent);
+    CU_ASSERT(can_be_copied(lent, 4096));
+    /* cut by another hand */
+    CU_ASSERT_EQUAL(truncate(path, 0), 0);
+    lent = obj_lend(store, INO, 0, 4096);
+    CU_ASSERT(lent == NULL || !can_be_copied(lent, 4096));
+    do_io(store, OBJ_DESTROY, INO, 0, NULL, 0);
+    CU_ASSERT_PTR_NULL(obj_lend(store, INO, 0, 4096));
+}
+
+static void test_bytes_in_memory_are_lent(void)
+{
+    char path[] = "/dev/shm/capstan-test-XXXXXX", before[256];
+    struct obj_store *store;
+
+    if (mkdtemp(path) == NULL)
+        return;
+    memcpy(before, directory, sizeof(before));
+    memcpy(directory, path, sizeof(path)); /* the fixture's too */
+    store = fixture_open();
+    if (((struct uring_store *)store)->is_memory)
+        check_lending(store);
+    obj_close(store);
+    memcpy(directory, before, sizeof(before));
+    unit_tempdir_remove(path);
+}
+
+/* A copy would wait for the device. */
+static void test_bytes_of_a_device_are_not_lent(void)
+{
+    struct obj_store *store = fixture_open();
+
+    do_io(store, OBJ_WRITE, INO, 0, "a", 1);
+    CU_ASSERT_EQUAL(obj_lend(store, INO, 0, 1) != NULL,
+                    ((struct uring_store *)store)->is_memory);
+    do_io(store, OBJ_DESTROY, INO, 0, NULL, 0);
+    obj_close(store);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
         OBJ_CONTRACT,
         UNIT_TEST(test_memory_is_copied_at_once),
+        UNIT_TEST(test_bytes_in_memory_are_lent),
+        UNIT_TEST(test_bytes_of_a_device_are_not_lent),
         UNIT_TEST(test_object_is_a_file_at_its_documented_place),
         UNIT_TEST(test_reading_makes_no_file),
         UNIT_TEST(test_storage_is_there_after_an_allocation),

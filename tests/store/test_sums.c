@@ -107,6 +107,61 @@ static void test_direct_and_cached_io_agree(void)
     obj_close(store);
 }
 
+static void note_lent(struct obj_io *io)
+{
+    io->ino = 0;
+}
+
+/* Read into `out`, which may be left alone. @return the result. */
+static int64_t read_lent(struct obj_store *store, uint64_t offset, size_t n,
+                         char *out, uint32_t *sums)
+{
+    struct obj_io io = {.verb = OBJ_READ,
+                        .ino = INO,
+                        .offset = offset,
+                        .length = n,
+                        .memory = out,
+                        .sums = sums,
+                        .is_compared_later = true,
+                        .is_lent = true,
+                        .done = note_lent};
+
+    memset(out, 'u', n);
+    obj_submit(store, &io);
+    while (io.ino != 0)
+        obj_poll(store);
+    return io.result;
+}
+
+static void test_lent_blocks_bring_their_sums_alone(void)
+{
+    enum { SIZE = (SUMS_UNIT_BLOCKS + 2) * SUMS_BLOCK + 100 };
+    static char bytes[SIZE], out[SIZE + SUMS_BLOCK];
+    static uint32_t sums[SUMS_UNIT_BLOCKS + 4];
+    const size_t whole = SIZE - 100 - SUMS_BLOCK;
+    struct obj_store *store = fixture_open();
+    struct rng rng;
+
+    rng_init(&rng, unit_seed());
+    random_bytes(&rng, bytes, SIZE);
+    do_io(store, OBJ_WRITE, INO, 0, bytes, SIZE);
+    CU_ASSERT_EQUAL(read_lent(store, SUMS_BLOCK, whole, out, sums),
+                    (int64_t)whole);
+    for (size_t i = 0; i < whole / SUMS_BLOCK; i++)
+        CU_ASSERT_EQUAL(sums[i],
+                        crc32c(0, bytes + (i + 1) * SUMS_BLOCK, SUMS_BLOCK));
+    CU_ASSERT_EQUAL(out[0], 'u');
+    CU_ASSERT_EQUAL(memcmp(out, out + 1, whole - 1), 0);
+    /* What is no whole block is read, and what ends early. */
+    CU_ASSERT_EQUAL(read_lent(store, 7, whole, out, sums), (int64_t)whole);
+    CU_ASSERT_EQUAL(memcmp(out, bytes + 7, whole), 0);
+    CU_ASSERT_EQUAL(read_lent(store, 0, SIZE + SUMS_BLOCK - 100, out, sums),
+                    SIZE);
+    CU_ASSERT_EQUAL(memcmp(out, bytes, SIZE), 0);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
 static void test_sum_of_zeros_is_kept_as_zero(void)
 {
     static const char zeros[SUMS_BLOCK];
@@ -692,6 +747,7 @@ static const struct unit_test tests[] = {
     UNIT_TEST(test_small_writes_to_a_block_join),
     UNIT_TEST(test_joined_writes_make_an_object_grow),
     UNIT_TEST(test_small_reads_of_a_block_join),
+    UNIT_TEST(test_lent_blocks_bring_their_sums_alone),
     UNIT_TEST(test_a_flip_ends_all_that_joined),
     UNIT_TEST(test_from_here_on_the_store_is_real),
     OBJ_CONTRACT,
@@ -700,6 +756,7 @@ static const struct unit_test tests[] = {
     UNIT_TEST(test_small_writes_to_a_block_join),
     UNIT_TEST(test_joined_writes_make_an_object_grow),
     UNIT_TEST(test_small_reads_of_a_block_join),
+    UNIT_TEST(test_lent_blocks_bring_their_sums_alone),
     UNIT_TEST(test_a_flip_ends_all_that_joined),
     UNIT_TEST(test_from_here_on_io_is_direct),
     OBJ_CONTRACT,
