@@ -4,9 +4,11 @@
  * a variable of the thread, calls, and clears it. The handler compares the
  * address of a fault with the range of its thread, and jumps.
  *
- * SIGBUS is not blocked within the handler (SA_NODEFER), so the jump has no
- * mask to restore. The variable is of the initial-exec model: reading it in a
- * handler allocates nothing, as it might in a library that is loaded late.
+ * The jump saves no mask, for that would cost every call: the handler puts back
+ * the one that it interrupted, whatever is blocked in it (a sanitizer that
+ * stands between blocks all). The variable is of the initial-exec model:
+ * reading it in a handler allocates nothing, as it might in a library that is
+ * loaded late.
  *
  * Possible failure modes: another handler is in force, or the thread blocks the
  * signal (the kernel then ends the process): guarded_is_possible() says no. A
@@ -20,6 +22,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
+#include <ucontext.h>
 
 struct guard {
     sigjmp_buf back;
@@ -78,8 +81,12 @@ static void on_fault(int number, siginfo_t *info, void *context)
     struct guard *mine = guard;
 
     if (mine != NULL && is_from_kernel(info) && address >= mine->begin &&
-        address < mine->end)
+        address < mine->end) {
+        const ucontext_t *interrupted = context;
+
+        pthread_sigmask(SIG_SETMASK, &interrupted->uc_sigmask, NULL);
         siglongjmp(mine->back, 1);
+    }
     pass_on(number, info, context);
 }
 

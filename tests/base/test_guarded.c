@@ -212,6 +212,31 @@ static int with_their_handler_later(void)
     return 0;
 }
 
+/* Somebody between (a sanitizer) has the handler run with all signals blocked.
+ */
+static int with_all_blocked(void)
+{
+    static struct copy copy;
+    struct sigaction ours;
+    struct mapped mapped;
+    sigset_t mask;
+
+    if (!guarded_is_possible())
+        return 1;
+    sigaction(SIGBUS, NULL, &ours);
+    sigfillset(&ours.sa_mask);
+    sigaction(SIGBUS, &ours, NULL);
+    for (int i = 0; i < 2; i++) {
+        mapped_make(&mapped);
+        copy = (struct copy){.mapped = &mapped, .cut_before = 2, .left = 2};
+        if (guarded_copy(&copy))
+            return 2;
+        mapped_end(&mapped);
+    }
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    return sigismember(&mask, SIGUSR1) ? 3 : 0;
+}
+
 static int with_nobody(bool is_sent, void (*former)(int))
 {
     struct mapped mapped;
@@ -230,7 +255,7 @@ static int with_nobody(bool is_sent, void (*former)(int))
     return 3; /* alive */
 }
 
-enum { SHORT, LONG, LATER, FAULT_DFL, FAULT_IGN, SENT_DFL, SENT_IGN };
+enum { SHORT, LONG, LATER, BLOCKED, FAULT_DFL, FAULT_IGN, SENT_DFL, SENT_IGN };
 
 static int run_child(int which)
 {
@@ -240,6 +265,8 @@ static int run_child(int which)
         return with_their_handler(which == LONG);
     case LATER:
         return with_their_handler_later();
+    case BLOCKED:
+        return with_all_blocked();
     case FAULT_DFL:
     case FAULT_IGN:
         return with_nobody(false, which == FAULT_DFL ? SIG_DFL : SIG_IGN);
@@ -275,6 +302,11 @@ static void test_a_later_handler_stays_in_charge(void)
     CU_ASSERT_EQUAL(child(LATER), 0);
 }
 
+static void test_the_mask_is_as_it_was(void)
+{
+    CU_ASSERT_EQUAL(child(BLOCKED), 0);
+}
+
 static void test_without_a_handler_the_process_ends_as_ever(void)
 {
     CU_ASSERT_EQUAL(child(FAULT_DFL), -SIGBUS);
@@ -291,6 +323,7 @@ int main(void)
         UNIT_TEST(test_a_blocked_signal_is_not_guarded),
         UNIT_TEST(test_other_faults_go_to_the_handler_before),
         UNIT_TEST(test_a_later_handler_stays_in_charge),
+        UNIT_TEST(test_the_mask_is_as_it_was),
         UNIT_TEST(test_without_a_handler_the_process_ends_as_ever),
     };
 
