@@ -322,7 +322,7 @@ void ofi_segment_take(struct ofi_net *net, struct ofi_slot *slot, size_t len,
 /** Hand a whole message over. */
 void ofi_deliver(struct ofi_net *net, struct ofi_slot *slot, size_t len);
 
-/** Give a receive's buffer to the provider again. */
+/** A receive's buffer is free: the provider's now, or when its turn comes. */
 void ofi_receive_post(struct ofi_net *net, struct ofi_slot *slot);
 
 /** Post every receive buffer that the owner does not hold. */
