@@ -82,6 +82,7 @@ struct capstan_session {
     struct cli_hold *holds;           /* removed files that are open */
     uint64_t next_lock;
     uint64_t started;                 /* calls so far */
+    size_t moving;                    /* bytes of parts under way */
     uint64_t bytes_read;
     uint64_t bytes_written;
     uint64_t sums_repeats; /* transfers made again, for their sums */

@@ -92,11 +92,8 @@ static void stop_all(struct capstan_request *request)
     struct capstan_session *session = request->session;
     unsigned i;
 
-    for (i = 0; i < request->nparts; i++) {
-        if (request->parts[i].state == IO_PART_SENT)
-            rpc_call_cancel(session->rpc, &request->parts[i].call);
-        io_part_let_go(&request->parts[i]);
-    }
+    for (i = 0; i < request->nparts; i++)
+        io_part_stop(&request->parts[i]);
     request->nsent = 0;
     if (request->size != NULL)
         cli_size_stop(session, request->size);

@@ -134,6 +134,9 @@ void io_part_open(struct io_part *part, uint16_t column);
 /** Its answer was dealt with, or comes no more: no server reaches its bounce. */
 void io_part_let_go(struct io_part *part);
 
+/** Its answer is not waited for any more: what comes late reaches nothing. */
+void io_part_stop(struct io_part *part);
+
 /** Add a run. @return false: this part is full; an empty one is not. */
 bool io_part_append(struct io_part *part, const struct run *run);
 

@@ -494,6 +494,7 @@ static void on_done(struct rpc_call *call, int rc, const union proto_rep *rep)
     }
     part->rc = rc;
     part->state = IO_PART_ENDED;
+    request->session->moving -= part->bytes;
     request->is_ready = true;
 }
 
@@ -600,8 +601,21 @@ int io_part_send(struct io_part *part)
     call->ctx = part;
     request->guard_ns = call->deadline_ns;
     part->state = IO_PART_SENT;
+    request->session->moving += part->bytes;
     cli_rpc_start(request->session, call);
     return 0;
+}
+
+void io_part_stop(struct io_part *part)
+{
+    struct capstan_session *session = part->request->session;
+
+    if (part->state == IO_PART_SENT) {
+        rpc_call_cancel(session->rpc, &part->call);
+        session->moving -= part->bytes;
+        part->state = IO_PART_FREE;
+    }
+    io_part_let_go(part);
 }
 
 bool io_part_is_short(const struct io_part *part)

@@ -286,8 +286,10 @@ static void come_back(struct capstan_session *session)
 /* Waiting in the net is not being away. */
 static int wait_in_net(struct capstan_session *session, uint64_t until_ns)
 {
-    int moved = net_wait(session->net, until_ns);
+    int moved;
 
+    net_expect(session->net, session->moving);
+    moved = net_wait(session->net, until_ns);
     session->left_ns = clock_now(session->clock);
     return moved;
 }

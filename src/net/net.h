@@ -128,6 +128,7 @@ struct net_driver {
 /* Drivers embed this first. */
 struct net {
     const struct net_driver *driver;
+    size_t expected; /* net_expect() */
 };
 
 extern const struct net_driver net_ofi;
@@ -298,6 +299,12 @@ static inline int net_wait_fd(struct net *net)
 static inline int net_may_sleep(struct net *net)
 {
     return net->driver->may_sleep(net);
+}
+
+/** What is waited for moves about so many bytes: so long may a spin be. */
+static inline void net_expect(struct net *net, size_t bytes)
+{
+    net->expected = bytes;
 }
 
 /**

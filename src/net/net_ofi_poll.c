@@ -30,6 +30,8 @@
 #define SKIPS_MAX 8   /* polls that look at lanes only */
 #define QUIET_LOOKS 64 /* in a row at a queue that was empty */
 #define SPIN_NS (60 * NS_PER_US)
+#define SPIN_FEW_NS (300 * NS_PER_US)
+#define FEW_BYTES (128u << 10) /* are moved in less than a wake-up takes */
 #define NAP_MIN_NS (20 * NS_PER_US)
 #define NAP_MAX_NS (1 * NS_PER_MS)
 #define SLEEP_MAX_NS (100 * NS_PER_MS)
@@ -381,12 +383,18 @@ static bool begins_with_spin(struct ofi_net *net)
     return net->wait_fd < 0 || spin_begin(&net->spin);
 }
 
+/* Who spins while many bytes are copied takes the processor from the copy. */
+static uint64_t spin_ns(const struct ofi_net *net)
+{
+    return net->net.expected <= FEW_BYTES ? SPIN_FEW_NS : SPIN_NS;
+}
+
 int ofi_wait(struct net *base, uint64_t until_ns)
 {
     struct ofi_net *net = ofi_of(base);
     uint64_t now_ns = clock_now(net->clock), nap_ns = NAP_MIN_NS;
     bool is_spinning = begins_with_spin(net);
-    uint64_t spin_until_ns = now_ns + (is_spinning ? SPIN_NS : 0);
+    uint64_t spin_until_ns = now_ns + (is_spinning ? spin_ns(net) : 0);
     int nhandled;
 
     for (;;) {

@@ -744,6 +744,8 @@ struct fake *fake_create(unsigned ntargets, const struct net_sim_config *odds)
 
 void fake_destroy(struct fake *fake)
 {
+    /* Whatever became of the operations, nothing is waited for any more. */
+    assert(fake->session->moving == 0);
     capstan_session_close(&fake->session);
     for (unsigned i = 0; i < fake->ntargets; i++)
         target_stop(&fake->targets[i]);
