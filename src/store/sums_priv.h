@@ -81,7 +81,8 @@ struct sum_object {
     uint64_t size;       /* once loaded; after a failed write, at most */
     uint64_t nunits;     /* the second part may hold sums below this */
     uint64_t writes;     /* that have begun */
-    uint64_t synced;     /* `writes` + 1 when the last good SYNC began, or 0 */
+    uint64_t synced;     /* `writes` + 1 when the last good SYNC began, or 0:
+                            one may not have ended by then */
     uint64_t written_ns; /* the last of them */
     struct sums_regions dirty;
     struct sums_regions stale;

@@ -516,6 +516,35 @@ static void test_what_a_caller_synced_is_not_synced_again(void)
     obj_close(store);
 }
 
+/* A write behind a sync does not wait for it, and may begin before it and end
+ * after it. Its bytes are still to be synced then: the fault meets that. */
+static void test_a_write_that_passes_a_sync_is_synced(void)
+{
+    static char bytes[2 * SUMS_BLOCK];
+    struct obj_io ios[3] = {
+        {.verb = OBJ_WRITE, .length = SUMS_BLOCK},
+        {.verb = OBJ_SYNC},
+        {.verb = OBJ_WRITE, .offset = SUMS_BLOCK + 7, .length = 3}};
+    struct obj_store *store = fixture_open();
+
+    CU_ASSERT_EQUAL(do_io(store, OBJ_WRITE, INO, 0, bytes, sizeof(bytes)),
+                    sizeof(bytes));
+    for (unsigned i = 0; i < 3; i++) {
+        ios[i].ino = INO;
+        ios[i].memory = bytes + ios[i].offset;
+        ios[i].done = ended;
+        obj_submit(store, &ios[i]);
+    }
+    drain_to(store, 0);
+    CU_ASSERT(ios[0].result == SUMS_BLOCK && ios[1].result == 0);
+    CU_ASSERT_EQUAL(ios[2].result, 3);
+    obj_mem_disk_fault(obj_fixture.config.disk, 0, EIO);
+    clean(store);
+    CU_ASSERT_EQUAL(sync_of(store, INO), -EIO);
+    CU_ASSERT_EQUAL(do_io(store, OBJ_DESTROY, INO, 0, NULL, 0), 0);
+    obj_close(store);
+}
+
 /* More lost objects than there are places to remember them. */
 static void test_lost_objects_leave_places_to_others(void)
 {
@@ -742,6 +771,7 @@ static const struct unit_test tests[] = {
     UNIT_TEST(test_a_failed_sync_stays_failed),
     UNIT_TEST(test_a_failed_cleaning_is_told_to_who_syncs),
     UNIT_TEST(test_what_a_caller_synced_is_not_synced_again),
+    UNIT_TEST(test_a_write_that_passes_a_sync_is_synced),
     UNIT_TEST(test_lost_objects_leave_places_to_others),
     UNIT_TEST(test_neighbours_in_a_block_do_not_collide),
     UNIT_TEST(test_small_writes_to_a_block_join),

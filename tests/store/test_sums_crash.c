@@ -38,9 +38,9 @@ static void require(bool is_so, uint64_t seed, const char *what)
     exit(EXIT_FAILURE);
 }
 
-static void crash_write(struct obj_store *store, struct rng *rng, unsigned i)
+/* New bytes, somewhere. @return how many. */
+static size_t change(struct victim *v, struct rng *rng, uint64_t *at_out)
 {
-    struct victim *v = &victims[i];
     uint64_t at = rng_below(rng, CRASH_BYTES);
     size_t n = 1 + rng_below(rng, rng_chance(rng, 60) ? 900 : CRASH_BYTES);
 
@@ -52,9 +52,55 @@ static void crash_write(struct obj_store *store, struct rng *rng, unsigned i)
         v->size = at + n;
         v->is_size_sure = false;
     }
+    *at_out = at;
+    return n;
+}
+
+static void crash_write(struct obj_store *store, struct rng *rng, unsigned i)
+{
+    struct victim *v = &victims[i];
+    uint64_t at;
+    size_t n = change(v, rng, &at);
+
     require(do_io(store, OBJ_WRITE, crash_ino + i, at, v->bytes + at, n) ==
                 (int64_t)n,
             0, "write");
+}
+
+static void all_is_sure(struct victim *v)
+{
+    memset(v->is_sure, 1, CRASH_BYTES);
+    v->is_size_sure = true;
+}
+
+static void note_end(struct obj_io *io)
+{
+    (void)io;
+}
+
+/* A write, a sync and a write, all there at once: what was written before is
+ * durable then, and the second write may end behind the sync. */
+static void crash_sync_between(struct obj_store *store, struct rng *rng,
+                               unsigned i)
+{
+    struct victim *v = &victims[i];
+    struct obj_io ios[3] = {{.verb = OBJ_WRITE, .memory = scratch},
+                            {.verb = OBJ_SYNC},
+                            {.verb = OBJ_WRITE}};
+
+    all_is_sure(v);
+    ios[0].length = change(v, rng, &ios[0].offset);
+    memcpy(scratch, v->bytes + ios[0].offset, ios[0].length);
+    ios[2].length = change(v, rng, &ios[2].offset);
+    ios[2].memory = v->bytes + ios[2].offset;
+    for (unsigned k = 0; k < 3; k++) {
+        ios[k].ino = crash_ino + i;
+        ios[k].done = note_end;
+        obj_submit(store, &ios[k]);
+    }
+    drain_to(store, 0);
+    for (unsigned k = 0; k < 3; k++)
+        require(ios[k].result == (int64_t)ios[k].length, 0, "sync between");
 }
 
 static void crash_cut(struct obj_store *store, struct rng *rng, unsigned i)
@@ -75,7 +121,7 @@ static void crash_step(struct obj_store *store, struct rng *rng)
 {
     unsigned i = (unsigned)rng_below(rng, CRASH_OBJECTS);
     struct victim *v = &victims[i];
-    uint64_t what = rng_below(rng, 20);
+    uint64_t what = rng_below(rng, 22);
 
     if (what < 11) {
         crash_write(store, rng, i);
@@ -84,9 +130,10 @@ static void crash_step(struct obj_store *store, struct rng *rng)
     } else if (what < 15) {
         require(do_io(store, OBJ_SYNC, crash_ino + i, 0, NULL, 0) == 0, 0,
                 "sync");
-        memset(v->is_sure, 1, CRASH_BYTES);
-        v->is_size_sure = true;
-    } else if (what < 18) {
+        all_is_sure(v);
+    } else if (what < 17) {
+        crash_sync_between(store, rng, i);
+    } else if (what < 20) {
         clock_virtual_set(&kit.now,
                           kit.now.now_ns + rng_below(rng, 3 * NS_PER_SEC));
         for (uint64_t n = rng_below(rng, 12); n > 0; n--)
@@ -119,10 +166,8 @@ static void crash_judge(struct obj_store *store, uint64_t seed, bool is_power)
                     seed, "a byte that was durable");
         memcpy(v->bytes, scratch, CRASH_BYTES);
         v->size = (uint64_t)got;
-        if (is_power) { /* nothing is left that could be lost */
-            memset(v->is_sure, 1, CRASH_BYTES);
-            v->is_size_sure = true;
-        }
+        if (is_power) /* nothing is left that could be lost */
+            all_is_sure(v);
     }
     require(stats_of(store).mismatches == 0, seed, "a mismatch");
 }
