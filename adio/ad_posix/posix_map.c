@@ -6,9 +6,9 @@
  * covered by the same window, which reaches beyond its end.
  *
  * Possible failure modes: pages give way (another process cuts the file, the
- * device fails, memory is bad): move() says so, wherever it had come to. Pages
- * that are dropped between the question and the copy are read again by whoever
- * touches them first.
+ * device fails, memory is bad), or the guard is gone: move() says so, wherever
+ * it had come to. Pages that are dropped between the question and the copy are
+ * read again by whoever touches them first.
  */
 #include "adio/ad_posix/posix_map.h"
 
@@ -154,9 +154,11 @@ int posix_map_move(const struct posix_map *map, struct posix_io *io,
                    uint64_t slice, bool *done_out)
 {
     struct copy copy = {.map = map, .io = io, .slice = slice};
-    bool is_whole = io->end == 0 ||
-                    guarded_call(map->base, map->length, copy_blocks, &copy);
+    bool is_whole = io->end == 0;
 
+    /* The program may have done something about SIGBUS since the last slice. */
+    if (io->end > 0 && guarded_is_possible())
+        is_whole = guarded_call(map->base, map->length, copy_blocks, &copy);
     /* What is cut off within a page reads as zeros, without a fault. */
     *done_out = !is_whole || copy.slice > 0;
     if (!is_whole || (*done_out && size_of(io->fd) < io->end))

@@ -43,7 +43,8 @@ void posix_map_start(const struct posix_map *map, struct posix_io *io, int fd,
 /**
  * As posix_io_move(), out of the mapping.
  *
- * @return -EAGAIN: the pages gave way, or the file has become shorter.
+ * @return -EAGAIN: the pages gave way, the file has become shorter, or the thread
+ *         cannot be guarded any more (base/guarded.h).
  */
 int posix_map_move(const struct posix_map *map, struct posix_io *io,
                    uint64_t slice, bool *done_out);
