@@ -247,7 +247,7 @@ int px_chdir_away(const char *path)
 {
     char name[2 * PX_PATH_MAX];
 
-    if (path == NULL || *path == '/' || *px_cwd() == '\0')
+    if (path == NULL || *path == '/' || *path == '\0' || *px_cwd() == '\0')
         return leave(px_real()->chdir(path));
     /* climbs out of ours, of which the kernel knows nothing */
     snprintf(name, sizeof(name), "%s/%s", px_cwd(), path);

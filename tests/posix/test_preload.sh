@@ -131,6 +131,26 @@ allocates /capstan/room preloaded
 preloaded mkdir /capstan/old
 keeps_old_times /capstan/old preloaded
 
+# No name is no place, whatever lies behind the prefix.
+mkdir -p "$work/behind/d"
+CAPSTAN_PREFIX=$work/behind preloaded python3 - "$work/behind/d" <<'PYTHON' ||
+import os, sys
+os.mkdir(sys.argv[1])
+os.chdir(sys.argv[1])
+try:
+    os.chdir("")
+    sys.exit("chdir to no name")
+except FileNotFoundError:
+    pass
+assert os.getcwd() == sys.argv[1]
+open("here", "w").close()
+assert os.listdir(sys.argv[1]) == ["here"]
+os.unlink("here")
+os.rmdir(sys.argv[1])
+PYTHON
+    fail "no name"
+[ -d "$work/behind/d" ] || fail "the local directory is gone"
+
 # Another prefix; the local directory is then what it is.
 CAPSTAN_PREFIX=/data/set preloaded sh -c 'cat /data/set/x' >"$work/out" ||
     fail "CAPSTAN_PREFIX"
