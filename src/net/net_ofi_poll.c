@@ -178,10 +178,12 @@ static void handle(struct ofi_net *net, const struct fi_cq_data_entry *entry)
     }
     net->nposted--;
     post_idle(net);
-    if ((entry->flags & FI_REMOTE_CQ_DATA) != 0)
+    if ((entry->flags & FI_REMOTE_CQ_DATA) != 0) {
         ofi_segment_take(net, slot, entry->len, entry->data);
-    else
+    } else {
+        ofi_segments_make_room(net); /* this one may be held for long */
         ofi_deliver(net, slot, entry->len);
+    }
 }
 
 /* Errors of a link are the caller's to report: it knows what it was doing. */

@@ -58,7 +58,7 @@ struct ofi_slot {
     struct fi_context2 context; /* first: the provider's, while it has it */
     struct ofi_slot *next;      /* free list, or the peer's list */
     struct ofi_slot **link;
-    struct net_op *op;     /* NULL: a receive, or abandoned */
+    struct net_op *op; /* NULL: a receive, not the last segment, or abandoned */
     struct ofi_peer *peer; /* NULL: removed meanwhile */
     void *buffer;          /* receives only */
     bool is_held;          /* receives only: its message was handed over */
@@ -312,6 +312,10 @@ static inline bool ofi_is_cut(const struct ofi_net *net,
  *  went is noted in start. */
 int ofi_segments_post(struct ofi_net *net, struct ofi_peer *peer,
                       struct net_op *op, struct ofi_start *start);
+
+/** Few receives are left: drop the oldest message that is not whole, if any. Its
+ *  sender may have died in the middle of it. */
+void ofi_segments_make_room(struct ofi_net *net);
 
 /** A segment has come into a receive's buffer. */
 void ofi_segment_take(struct ofi_net *net, struct ofi_slot *slot, size_t len,

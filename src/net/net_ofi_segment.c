@@ -18,7 +18,7 @@
  *  - the provider takes some of the segments: the rest waits in the peer's
  * line, and nothing goes to that peer in between;
  *  - the connection breaks in the middle: what came is dropped when the sender
- *    begins another message, or when buffers become few;
+ *    begins another message, or when a message comes while buffers are few;
  *  - a segment that does not fit what came before, or more than a message may
  *    have: dropped, with what came before;
  *  - so many senders at once that few buffers are left to receive with: the
@@ -58,7 +58,8 @@ void ofi_segments_init(struct ofi_net *net)
 /* --- Sending --- */
 
 /* The slots of all but the last have no operation to end: the provider ends
- * those before it ends the last. */
+ * those before it ends the last. An operation that is given up before its last
+ * was sent ends at once, and may end before they do. */
 int ofi_segments_post(struct ofi_net *net, struct ofi_peer *peer,
                       struct net_op *op, struct ofi_start *start)
 {
@@ -107,8 +108,7 @@ static void drop_partial(struct ofi_net *net, struct ofi_slot **link)
     ofi_receive_post(net, slot);
 }
 
-/* As long as receives are posted, what is not whole gets on. */
-static void keep_receiving(struct ofi_net *net)
+void ofi_segments_make_room(struct ofi_net *net)
 {
     size_t spare = net->pool.nbuffers / 4;
 
@@ -135,7 +135,7 @@ static void begin(struct ofi_net *net, struct ofi_slot *slot, size_t len,
     slot->left = left - len;
     slot->next = NULL;
     *end = slot;
-    keep_receiving(net);
+    ofi_segments_make_room(net);
 }
 
 /* Add to what came before. @return is it whole? */

@@ -115,7 +115,8 @@ static bool send_local(struct ofi_net *net, struct ofi_peer *peer,
                        struct net_op *op, const struct ofi_start *start,
                        int *rc_out)
 {
-    if (start->verb != OFI_SEND || peer->lane == NULL)
+    /* What has begun to go by the provider goes on there. */
+    if (start->verb != OFI_SEND || peer->lane == NULL || start->given > 0)
         return false;
     *rc_out = ofi_lane_send(peer, start->memory, start->len);
     if (*rc_out == -ERR_LINK) {

@@ -229,6 +229,27 @@ static void test_buffers_are_left_to_receive_with(void)
     CU_ASSERT_EQUAL(delivered_len, 300);
 }
 
+/* Senders that died in the middle, and short messages that are held. */
+static void test_halves_give_way_to_messages_that_are_held(void)
+{
+    struct ofi_slot *slot = slots;
+
+    start(PROVIDER);
+    for (unsigned sender = 1; sender <= BUFFERS; sender++)
+        come(0, 100, data_of(sender, true, 300));
+    CU_ASSERT_EQUAL(net.nposted, SPARE_MAX);
+    for (unsigned held = 0; held < BUFFERS - SPARE_MAX; held++) {
+        while (!slot->is_held)
+            slot++;
+        slot->is_held = false;
+        net.nposted--;
+        ofi_segments_make_room(&net);
+        CU_ASSERT_EQUAL(net.nposted, SPARE_MAX);
+        slot = slots;
+    }
+    CU_ASSERT_PTR_NULL(net.partial);
+}
+
 /* Senders at once, segments lost and repeated: what is handed over is what one
  * of them sent, whole. */
 static void test_random_segments_make_whole_messages_only(void)
@@ -276,6 +297,7 @@ int main(void)
         UNIT_TEST(test_a_gap_or_a_repeat_drops_the_message),
         UNIT_TEST(test_lengths_that_lie_are_dropped),
         UNIT_TEST(test_buffers_are_left_to_receive_with),
+        UNIT_TEST(test_halves_give_way_to_messages_that_are_held),
         UNIT_TEST(test_random_segments_make_whole_messages_only),
     };
     int rc = UNIT_MAIN("net_ofi_segment", tests);
