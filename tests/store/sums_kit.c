@@ -86,3 +86,34 @@ void random_bytes(struct rng *rng, char *at, size_t n)
 }
 
 /* Aligned extents go past the page cache, their neighbours through it. */
+
+void ended(struct obj_io *io)
+{
+    io->ino = 0;
+}
+
+int64_t raw(enum obj_verb verb, uint8_t part, uint64_t offset, void *memory,
+            size_t length)
+{
+    struct obj_io io = {.verb = verb,
+                        .part = part,
+                        .ino = INO,
+                        .offset = offset,
+                        .memory = memory,
+                        .length = length,
+                        .done = ended};
+
+    obj_submit(kit.below, &io);
+    while (io.ino != 0)
+        obj_poll(kit.below);
+    return io.result;
+}
+
+void flip(uint8_t part, uint64_t offset, unsigned bit)
+{
+    uint8_t byte = 0;
+
+    CU_ASSERT_EQUAL_FATAL(raw(OBJ_READ, part, offset, &byte, 1), 1);
+    byte ^= (uint8_t)(1u << bit);
+    CU_ASSERT_EQUAL_FATAL(raw(OBJ_WRITE, part, offset, &byte, 1), 1);
+}

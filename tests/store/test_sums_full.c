@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define INO 0x00010000000002cdull
 #define CLEAN (INO + 1000) /* an object whose sums are on the device */
 #define UNIT ((uint64_t)1 << 20)
 #define BLOCK 4096
